@@ -1,0 +1,188 @@
+//! Commands per second through `Ledger::execute` on the segment log, beside plain `write` and
+//! `fdatasync` of as many bytes in the same grouping, and a full replay.
+//!
+//! `cargo bench -p ledger-core`. Read the ratios within one run; the disk's speed drifts between runs.
+
+#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
+#![allow(missing_docs, reason = "the macro that collects benchmarks makes public items")]
+
+use std::fs::File;
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use futures::TryStreamExt;
+use futures::future::join_all;
+use ledger_core::calendar::{BillingCycle, TermDuration};
+use ledger_core::catalogue::SEEDS_TOML;
+use ledger_core::customer::{
+    Command, ImportCatalogue, Purchase, RegisterCustomer, ScheduleRenewalQuantity, evolve,
+};
+use ledger_core::ids::{
+    Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
+    StreamId, SubscriptionId,
+};
+use ledger_core::ledger::{Ledger, Request};
+use ledger_core::money::Currency;
+use ledger_core::record::Recorded;
+use ledger_core::store::CommitLog;
+use ledger_core::store::segment::{SegmentLog, SegmentOptions};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Callers at the same time, each with a customer of its own.
+const CALLERS: [usize; 3] = [1, 64, 256];
+
+/// Commands that each caller sends, one after the other, in one sample.
+const ROUNDS: u32 = 16;
+
+/// Commits in the log that is replayed.
+const REPLAYED: u32 = 20_000;
+
+fn main() {
+    divan::main();
+}
+
+struct World {
+    runtime: Runtime,
+    ledger: Arc<Ledger<SegmentLog>>,
+    commands: AtomicU64,
+    // Last, so that the files go after the ledger has closed them.
+    _dir: TempDir,
+}
+
+impl World {
+    fn new(customers: usize) -> Self {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let open = |name| SegmentLog::open(&dir.path().join(name), SegmentOptions::default());
+        let (log, journal) = (open("log").unwrap(), open("journal").unwrap());
+        let runtime = Runtime::new().unwrap();
+        let accounts_max = NonZeroUsize::new(1024).unwrap();
+        let ledger = runtime.block_on(Ledger::open(log, journal, accounts_max)).unwrap();
+        let world =
+            Self { runtime, ledger: Arc::new(ledger), commands: AtomicU64::new(0), _dir: dir };
+        world.runtime.block_on(world.fill(customers));
+        world
+    }
+
+    async fn fill(&self, customers: usize) {
+        let catalogue = toml::from_str(SEEDS_TOML).unwrap();
+        let import = Command::ImportCatalogue(ImportCatalogue { catalogue });
+        self.ledger.execute(self.request(StreamId::Catalogue, import)).await.unwrap();
+        join_all((0..customers).map(|number| self.customer(number))).await;
+    }
+
+    async fn customer(&self, number: usize) {
+        let register = Command::RegisterCustomer(RegisterCustomer {
+            name: "Acme".to_owned(),
+            programme: ProgrammeId::try_new("nce").unwrap(),
+            reseller: ResellerId::try_new("r1").unwrap(),
+            market: "FR".to_owned(),
+            currency: Currency::EUR,
+        });
+        self.ledger.execute(self.request(stream(number), register)).await.unwrap();
+        let purchase = Command::Purchase(Purchase {
+            subscription: SubscriptionId::try_new("s1").unwrap(),
+            offer: OfferId::try_new("office-365-e3").unwrap(),
+            term: TermDuration::P1Y,
+            billing: BillingCycle::Annual,
+            quantity: 10,
+        });
+        self.ledger.execute(self.request(stream(number), purchase)).await.unwrap();
+    }
+
+    fn request(&self, stream: StreamId, command: Command) -> Request {
+        let number = self.commands.fetch_add(1, Ordering::Relaxed);
+        Request {
+            stream,
+            command,
+            command_id: CommandId::try_new(format!("bench-{number}")).unwrap(),
+            actor: Actor { id: ActorId::try_new("bench").unwrap(), role: Role::Operator },
+            reason: Reason::try_new("benchmark").unwrap(),
+            now: "2024-03-01T09:00:00Z".parse().unwrap(),
+            correlation_id: None,
+            causation_id: None,
+            expected_version: None,
+        }
+    }
+
+    /// Every caller plans the renewal of its customer's subscription, `ROUNDS` times.
+    fn run(&self, callers: usize) {
+        self.runtime.block_on(async {
+            join_all((0..callers).map(|caller| self.caller(caller))).await;
+        });
+    }
+
+    async fn caller(&self, caller: usize) {
+        for round in 0..ROUNDS {
+            let command = Command::ScheduleRenewalQuantity(ScheduleRenewalQuantity {
+                subscription: SubscriptionId::try_new("s1").unwrap(),
+                quantity: 11 + round,
+            });
+            self.ledger.execute(self.request(stream(caller), command)).await.unwrap();
+        }
+    }
+
+    /// Bytes of one commit of [`World::run`].
+    fn commit_bytes(&self) -> usize {
+        self.run(1);
+        let history = self.runtime.block_on(self.ledger.history(&stream(0))).unwrap();
+        history.last().unwrap().sealed.bytes().len()
+    }
+}
+
+fn stream(number: usize) -> StreamId {
+    StreamId::Customer(CustomerId::try_new(format!("customer-{number}")).unwrap())
+}
+
+fn commands(callers: usize) -> ItemsCount {
+    ItemsCount::new(callers * usize::try_from(ROUNDS).unwrap())
+}
+
+#[divan::bench(args = CALLERS, sample_count = 20, sample_size = 1)]
+fn execute(bencher: Bencher, callers: usize) {
+    let world = World::new(callers);
+    bencher.counter(commands(callers)).bench_local(|| world.run(callers));
+}
+
+#[divan::bench(args = CALLERS, sample_count = 20, sample_size = 1)]
+fn plain_write_and_fdatasync(bencher: Bencher, callers: usize) {
+    let group = vec![0x5a_u8; World::new(1).commit_bytes() * callers];
+    let dir = tempfile::tempdir_in(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+    let mut file = File::create(dir.path().join("plain")).unwrap();
+    bencher.counter(commands(callers)).bench_local(|| {
+        for _ in 0..ROUNDS {
+            file.write_all(&group).unwrap();
+            file.sync_data().unwrap();
+        }
+    });
+}
+
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn full_replay(bencher: Bencher) {
+    let callers = 256;
+    let world = World::new(callers);
+    while world.ledger.log().durable_position() < u64::from(REPLAYED) {
+        world.run(callers);
+    }
+    let commits = usize::try_from(world.ledger.log().durable_position()).unwrap();
+    bencher.counter(ItemsCount::new(commits)).bench_local(|| {
+        world.runtime.block_on(async {
+            let log = world.ledger.log().read_from(1);
+            let mut customers = std::collections::BTreeMap::new();
+            let read = log.try_for_each(|stored| {
+                let recorded = Recorded::read(stored).unwrap();
+                let stream = recorded.commit().stream.clone();
+                let customer = customers.remove(&stream).flatten();
+                customers.insert(stream, recorded.events.iter().fold(customer, evolve));
+                futures::future::ready(Ok(()))
+            });
+            read.await.unwrap();
+            black_box(customers);
+        });
+    });
+}

@@ -1,0 +1,423 @@
+//! Offers, plans, prices and programmes: versioned, dated data. No vendor's number is in code.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::{AnchorRule, BillingCycle, TermDuration};
+use crate::ids::{OfferId, ProgrammeId};
+use crate::money::{Currency, Money, RoundingPolicy};
+
+/// The offers and rules of the five source documents, as TOML in the form of [`Catalogue`].
+pub const SEEDS_TOML: &str = include_str!("../catalogues/seeds.toml");
+
+/// Everything that can be bought, and under which rules, from one instant on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Catalogue {
+    /// Name of this version, for people; stored with every decision made under it.
+    pub version: String,
+    /// From when on it is in force.
+    pub effective_from: DateTime<Utc>,
+    /// What can be bought.
+    pub offers: BTreeMap<OfferId, Offer>,
+    /// The rules that customers are sold under.
+    pub programmes: BTreeMap<ProgrammeId, Programme>,
+}
+
+/// What kind of product an offer is; windows differ by it. Source: domain, section 1.7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProductKind {
+    /// Licence-based online service.
+    Licence,
+    /// Software subscription: its seats can never be reduced.
+    Software,
+    /// Software bought once for all.
+    Perpetual,
+    /// Marketplace service.
+    Marketplace,
+}
+
+/// One thing that can be bought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offer {
+    /// Name for people.
+    pub title: String,
+    /// Kind of product.
+    pub kind: ProductKind,
+    /// Family within which upgrades go upward, where the programme has that rule.
+    #[serde(default)]
+    pub family: Option<String>,
+    /// Place in the family; an upgrade goes to a higher one.
+    #[serde(default)]
+    pub tier: Option<u32>,
+    /// Services the offer includes.
+    #[serde(default)]
+    pub services: BTreeSet<String>,
+    /// Fewest seats of one subscription.
+    #[serde(default = "one")]
+    pub seats_min: u32,
+    /// Most seats, over all the customer's subscriptions of the offer and other partners' together.
+    #[serde(default)]
+    pub seats_max: Option<u32>,
+    /// Offers of which the customer must hold one before buying this add-on, and a user must have
+    /// one before being assigned it. Source: domain, section 2, no. 15 and section 7.
+    #[serde(default)]
+    pub prerequisites: BTreeSet<OfferId>,
+    /// Offers that no user can have together with this one. Source: domain, section 7.
+    #[serde(default)]
+    pub conflicts: BTreeSet<OfferId>,
+    /// How it is sold.
+    pub plans: Vec<Plan>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// A term, a billing cycle and what one seat costs per billing cycle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Length of the commitment.
+    pub term: TermDuration,
+    /// How often it is charged.
+    pub billing: BillingCycle,
+    /// Price of one seat for one billing cycle, before tax.
+    pub prices: BTreeMap<Currency, Decimal>,
+}
+
+/// The rules of one way of selling.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Programme {
+    /// Name for people.
+    pub title: String,
+    /// The document that the rules come from.
+    pub source: String,
+    /// Windows in which seats can be given back, dated.
+    pub windows: Vec<WindowRule>,
+    /// A cancellation within this many hours of the window's opening is refunded in full; `None`
+    /// refunds by the day from the start. Source: domain, section 11, no. 2.
+    #[serde(default)]
+    pub full_refund_hours: Option<u32>,
+    /// How charges are rounded.
+    pub rounding: RoundingPolicy,
+    /// How charge cycles treat month ends.
+    pub anchor: AnchorRule,
+    /// Which upgrades are possible.
+    pub upgrades: UpgradeRules,
+    /// What an immediate change does to a scheduled one.
+    pub on_immediate_change: OnImmediateChange,
+    /// Changes of quantity allowed in the life of a subscription. Source: domain, section 2, no. 8.
+    pub updates_max: u32,
+    /// Whether seats may be reduced below the assigned licences.
+    pub below_assigned: BelowAssigned,
+    /// Whether the partner may assign licences for the customer. Source: domain, section 6.
+    pub partner_assigns: bool,
+}
+
+/// How long seats can be given back, for subscriptions that start from an instant on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowRule {
+    /// Kind of product it holds for.
+    pub kind: ProductKind,
+    /// From when on it holds; the latest one that has begun wins.
+    pub from: DateTime<Utc>,
+    /// Hours in which the whole subscription can be cancelled; `None`: never.
+    #[serde(default)]
+    pub cancel_hours: Option<u32>,
+    /// Hours in which seats can be removed; `None`: never.
+    #[serde(default)]
+    pub reduce_hours: Option<u32>,
+}
+
+/// Which upgrades are possible, and on which conditions. Source: domain, section 3.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own, named in data")]
+pub struct UpgradeRules {
+    /// From where to where.
+    pub paths: UpgradePaths,
+    /// Whether some of the seats may be upgraded; otherwise all or none.
+    pub partial: bool,
+    /// Whether seats may move onto an existing subscription.
+    pub into_existing: bool,
+    /// Whether the partner needs delegated administration.
+    pub needs_delegated_admin: bool,
+    /// Whether holding the target already, from whomever, forbids the upgrade.
+    pub refuses_held_target: bool,
+    /// Whether holding a service that the target adds, from whomever, forbids the upgrade.
+    pub refuses_held_services: bool,
+    /// Whether an existing target still in its cancellation window forbids the upgrade.
+    pub refuses_target_in_window: bool,
+    /// Whether upgrading all seats keeps the subscription and its id; otherwise a new one is made.
+    pub full_keeps_id: bool,
+}
+
+/// From which offer to which others an upgrade may go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum UpgradePaths {
+    /// Those listed, per source offer.
+    Listed(BTreeMap<OfferId, BTreeSet<OfferId>>),
+    /// Within one family, to a higher tier.
+    FamilyUpward,
+}
+
+/// What an immediate change does to a scheduled one. Source: domain, section 11, no. 17.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnImmediateChange {
+    /// The scheduled change is dropped, with an event that names the cause.
+    Invalidate,
+    /// The immediate change is refused.
+    Block,
+    /// Both stand.
+    Keep,
+}
+
+/// Whether seats may be reduced below the assigned licences. Source: domain, section 11, no. 16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BelowAssigned {
+    /// Yes, and a shortfall is raised.
+    Shortfall,
+    /// No: licences must be unassigned first.
+    Refuse,
+}
+
+impl Catalogue {
+    /// Lists everything that is wrong with the data, one sentence each; empty when it can be used.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.version.trim().is_empty() {
+            problems.push("version is empty".to_owned());
+        }
+        if self.offers.is_empty() {
+            problems.push("there are no offers".to_owned());
+        }
+        if self.programmes.is_empty() {
+            problems.push("there are no programmes".to_owned());
+        }
+        for (id, offer) in &self.offers {
+            self.offer_problems(id, offer, &mut problems);
+        }
+        for (id, programme) in &self.programmes {
+            self.programme_problems(id, programme, &mut problems);
+        }
+        problems
+    }
+
+    fn offer_problems(&self, id: &OfferId, offer: &Offer, problems: &mut Vec<String>) {
+        if offer.title.trim().is_empty() {
+            problems.push(format!("offer {id}: title is empty"));
+        }
+        if offer.seats_min == 0 {
+            problems.push(format!("offer {id}: seats_min must be at least 1"));
+        }
+        if offer.seats_max.is_some_and(|seats_max| seats_max < offer.seats_min) {
+            problems.push(format!("offer {id}: seats_max is below seats_min"));
+        }
+        if offer.family.is_some() != offer.tier.is_some() {
+            problems.push(format!("offer {id}: family and tier go together"));
+        }
+        if offer.plans.is_empty() {
+            problems.push(format!("offer {id}: it has no plans"));
+        }
+        for other in offer.prerequisites.iter().chain(&offer.conflicts) {
+            if !self.offers.contains_key(other) {
+                problems.push(format!("offer {id}: it names {other}, which is not an offer"));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        for plan in &offer.plans {
+            if !seen.insert((plan.term, plan.billing)) {
+                problems.push(format!(
+                    "offer {id}: plan {:?} {:?} is there twice",
+                    plan.term, plan.billing
+                ));
+            }
+            if plan.term.months() < plan.billing.months() {
+                problems.push(format!("offer {id}: a billing cycle is longer than its term"));
+            }
+            if plan.prices.values().any(Decimal::is_sign_negative) {
+                problems.push(format!("offer {id}: a price is negative"));
+            }
+        }
+    }
+
+    fn programme_problems(
+        &self,
+        id: &ProgrammeId,
+        programme: &Programme,
+        problems: &mut Vec<String>,
+    ) {
+        if programme.source.trim().is_empty() {
+            problems.push(format!("programme {id}: source is empty"));
+        }
+        let UpgradePaths::Listed(paths) = &programme.upgrades.paths else { return };
+        for offer in paths.iter().flat_map(|(from, to)| to.iter().chain([from])) {
+            if !self.offers.contains_key(offer) {
+                problems.push(format!(
+                    "programme {id}: an upgrade path names {offer}, which is not an offer"
+                ));
+            }
+        }
+    }
+
+    /// The offer with this id.
+    #[must_use]
+    pub fn offer(&self, id: &OfferId) -> Option<&Offer> {
+        self.offers.get(id)
+    }
+
+    /// The programme with this id.
+    #[must_use]
+    pub fn programme(&self, id: &ProgrammeId) -> Option<&Programme> {
+        self.programmes.get(id)
+    }
+}
+
+impl Offer {
+    /// Price of one seat for one billing cycle, if the offer is sold so.
+    #[must_use]
+    pub fn price(
+        &self,
+        term: TermDuration,
+        billing: BillingCycle,
+        currency: Currency,
+    ) -> Option<Money> {
+        let plan = self.plans.iter().find(|plan| plan.term == term && plan.billing == billing)?;
+        let amount = *plan.prices.get(&currency)?;
+        Some(Money { amount, currency })
+    }
+}
+
+impl Programme {
+    /// The window rule for a product that starts at `at`; none when nothing can be given back.
+    #[must_use]
+    pub fn window(&self, kind: ProductKind, at: DateTime<Utc>) -> Option<&WindowRule> {
+        let begun = |rule: &&WindowRule| rule.kind == kind && rule.from <= at;
+        self.windows.iter().filter(begun).max_by_key(|rule| rule.from)
+    }
+}
+
+/// All catalogue versions ever imported, in the order of their import.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalogues {
+    versions: Vec<std::sync::Arc<Catalogue>>,
+}
+
+impl Catalogues {
+    /// The catalogue in force at `at`: the one that began last; of two that began together, the one
+    /// imported last.
+    #[must_use]
+    pub fn in_force(&self, at: DateTime<Utc>) -> Option<&std::sync::Arc<Catalogue>> {
+        let begun = self.versions.iter().filter(|catalogue| catalogue.effective_from <= at);
+        begun.max_by_key(|catalogue| catalogue.effective_from)
+    }
+
+    /// Every version, in the order of import.
+    pub fn iter(&self) -> impl Iterator<Item = &Catalogue> {
+        self.versions.iter().map(std::convert::AsRef::as_ref)
+    }
+
+    /// Adds an imported version.
+    #[must_use]
+    pub fn with(mut self, catalogue: Catalogue) -> Self {
+        self.versions.push(std::sync::Arc::new(catalogue));
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seeds() -> Catalogue {
+        toml::from_str(SEEDS_TOML).unwrap()
+    }
+
+    fn paths(programme: &str, from: &str) -> Vec<String> {
+        let id = ProgrammeId::try_new(programme).unwrap();
+        let catalogue = seeds();
+        let UpgradePaths::Listed(paths) = &catalogue.programmes[&id].upgrades.paths else {
+            panic!("{programme} lists its paths");
+        };
+        paths[&OfferId::try_new(from).unwrap()].iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_seed_catalogue_has_no_problems() {
+        assert_eq!(seeds().problems(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_world_table_is_the_one_of_the_source() {
+        let business = ["office-365-business-premium", "office-365-e3", "office-365-e5"];
+        let from_business = paths("partner-center-2019", "office-365-business");
+        assert_eq!(from_business, [&business[..], &["office-365-proplus"]].concat());
+        let from_premium = paths("partner-center-2019", "office-365-business-premium");
+        assert_eq!(from_premium, ["office-365-e3", "office-365-e5"]);
+        let from_essentials = paths("partner-center-2019", "office-365-business-essentials");
+        let essentials =
+            ["office-365-business-premium", "office-365-e1", "office-365-e3", "office-365-e5"];
+        assert_eq!(from_essentials, essentials);
+    }
+
+    #[test]
+    fn the_chinese_table_is_the_world_table_without_e5() {
+        for from in ["", "-premium", "-essentials"] {
+            let from = format!("office-365-business{from}");
+            let mut world = paths("partner-center-2019", &from);
+            world.retain(|offer| offer != "office-365-e5");
+            assert_eq!(paths("21vianet-2018", &from), world);
+        }
+    }
+
+    #[test]
+    fn india_never_reaches_plain_business_premium() {
+        for from in ["office-365-business-india", "office-365-business-essentials-india"] {
+            let to = paths("partner-center-2019", from);
+            assert!(to.contains(&"office-365-business-premium-india".to_owned()));
+            assert!(!to.contains(&"office-365-business-premium".to_owned()));
+        }
+    }
+
+    #[test]
+    fn every_contradiction_is_named() {
+        let mut catalogue = seeds();
+        catalogue.version = " ".to_owned();
+        let offer = catalogue.offers.values_mut().next().unwrap();
+        offer.seats_min = 0;
+        offer.plans.clear();
+        offer.family = Some("lonely".to_owned());
+        offer.conflicts.insert(OfferId::try_new("nothing").unwrap());
+        assert_eq!(catalogue.problems().len(), 5, "{:?}", catalogue.problems());
+    }
+
+    #[test]
+    fn the_catalogue_in_force_is_the_one_that_began_last() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let version = |name: &str, from: &str| Catalogue {
+            version: name.to_owned(),
+            effective_from: at(from),
+            ..seeds()
+        };
+        let all = Catalogues::default()
+            .with(version("b", "2025-01-01T00:00:00Z"))
+            .with(version("a", "2024-01-01T00:00:00Z"))
+            .with(version("b2", "2025-01-01T00:00:00Z"));
+        let in_force = |text| all.in_force(at(text)).map(|catalogue| catalogue.version.as_str());
+        assert_eq!(in_force("2023-12-31T23:59:59Z"), None);
+        assert_eq!(in_force("2024-06-01T00:00:00Z"), Some("a"));
+        assert_eq!(in_force("2025-01-01T00:00:00Z"), Some("b2"));
+    }
+}

@@ -1,0 +1,223 @@
+//! Charge lines: what an event costs or saves, computed from the event alone.
+
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::Period;
+use crate::customer::{ChargeBasis, Event, RuleSet, UpgradeTarget};
+use crate::ids::{OfferId, SubscriptionId};
+use crate::money::{Money, MoneyError, RoundingPolicy, prorate};
+
+/// Why something is charged or credited, in the vendor's words. Source: domain, section 4.5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ChargeType {
+    /// First purchase.
+    New,
+    /// Renewal into a new term.
+    Renew,
+    /// Credit and charge of added seats.
+    AddQuantity,
+    /// Credit and charge of removed seats.
+    RemoveQuantity,
+    /// Upgrade into a new subscription, or in place.
+    Convert,
+    /// Upgrade into an existing subscription.
+    MoveQuantity,
+    /// Credit of a cancellation.
+    CancelImmediate,
+}
+
+/// One line of a bill, with everything it was computed from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChargeLine {
+    /// The causing event's id and the line's number in it: `customer/version.event/line`.
+    pub id: String,
+    /// Id of the event; lines that belong together share it.
+    pub reference_id: String,
+    /// Why.
+    pub charge_type: ChargeType,
+    /// For which subscription.
+    pub subscription: SubscriptionId,
+    /// Of which offer.
+    pub offer: OfferId,
+    /// Seats; negative for a credit.
+    pub quantity: i64,
+    /// Price of one seat for a whole charge cycle.
+    pub unit_price: Decimal,
+    /// Price of one seat for the billable days, as the rounding policy leaves it.
+    pub effective_unit_price: Decimal,
+    /// Days charged or credited, both included.
+    pub period: Period,
+    /// How many days these are.
+    pub billable_days: u32,
+    /// How many days the charge cycle has.
+    pub cycle_days: u32,
+    /// The amount, rounded once; negative for a credit.
+    pub amount: Money,
+    /// How it was rounded.
+    pub rounding: RoundingPolicy,
+    /// The computation with its numbers.
+    pub formula: String,
+    /// Rules it was decided under.
+    pub rules: RuleSet,
+}
+
+/// One line still to be computed.
+struct Draft<'a> {
+    charge_type: ChargeType,
+    subscription: &'a SubscriptionId,
+    offer: &'a OfferId,
+    quantity: i64,
+    basis: &'a ChargeBasis,
+}
+
+/// Returns the charge lines that `event` causes; empty when it costs nothing.
+///
+/// A change of quantity is a credit of the old and a charge of the new quantity over the remaining
+/// days, never a difference. Source: domain, section 4.3.
+///
+/// # Errors
+///
+/// [`MoneyError`] when an amount cannot be computed exactly; `decide` lets no such event happen.
+pub fn lines(event_id: &str, event: &Event) -> Result<Vec<ChargeLine>, MoneyError> {
+    let Some((drafts, rules)) = drafts(event) else { return Ok(Vec::new()) };
+    drafts
+        .into_iter()
+        .enumerate()
+        .map(|(index, draft)| line(event_id, index, &draft, rules))
+        .collect()
+}
+
+/// The day on which the lines of `event` are due, for events that have lines.
+#[must_use]
+pub fn charge_day(event: &Event) -> Option<NaiveDate> {
+    let (drafts, _) = drafts(event)?;
+    drafts.first().map(|draft| draft.basis.billable.start)
+}
+
+fn drafts(event: &Event) -> Option<(Vec<Draft<'_>>, &RuleSet)> {
+    match event {
+        Event::SubscriptionPurchased(e) => {
+            let line = Draft {
+                charge_type: ChargeType::New,
+                subscription: &e.subscription,
+                offer: &e.offer,
+                quantity: i64::from(e.quantity),
+                basis: &e.basis,
+            };
+            Some((vec![line], &e.rules))
+        }
+        Event::SeatsAdded(e) => {
+            let quantity = (e.quantity.from, e.quantity.to);
+            let kind = ChargeType::AddQuantity;
+            Some((pair(kind, &e.subscription, &e.offer, quantity, &e.basis), &e.rules))
+        }
+        Event::SeatsRemoved(e) => {
+            let quantity = (e.quantity.from, e.quantity.to);
+            let kind = ChargeType::RemoveQuantity;
+            Some((pair(kind, &e.subscription, &e.offer, quantity, &e.basis), &e.rules))
+        }
+        Event::SubscriptionCancelled(e) => {
+            let line = Draft {
+                charge_type: ChargeType::CancelImmediate,
+                subscription: &e.subscription,
+                offer: &e.offer,
+                quantity: -i64::from(e.quantity),
+                basis: &e.basis,
+            };
+            Some((vec![line], &e.rules))
+        }
+        Event::SubscriptionUpgraded(e) => {
+            let (charge_type, target) = match &e.target {
+                UpgradeTarget::InPlace => (ChargeType::Convert, &e.subscription),
+                UpgradeTarget::New(new) => (ChargeType::Convert, &new.subscription),
+                UpgradeTarget::Existing(grown) => (ChargeType::MoveQuantity, &grown.subscription),
+            };
+            let moved = i64::from(e.moved);
+            let credit = Draft {
+                charge_type,
+                subscription: &e.subscription,
+                offer: &e.offer,
+                quantity: -moved,
+                basis: &e.credit,
+            };
+            let charge = Draft {
+                charge_type,
+                subscription: target,
+                offer: &e.target_offer,
+                quantity: moved,
+                basis: &e.charge,
+            };
+            Some((vec![credit, charge], &e.rules))
+        }
+        Event::SubscriptionRenewed(e) => {
+            let line = Draft {
+                charge_type: ChargeType::Renew,
+                subscription: &e.subscription,
+                offer: &e.offer,
+                quantity: i64::from(e.quantity.to),
+                basis: &e.basis,
+            };
+            Some((vec![line], &e.rules))
+        }
+        Event::CustomerRegistered(_)
+        | Event::DelegatedAdminGranted(_)
+        | Event::DelegatedAdminRevoked(_)
+        | Event::ExternalSubscriptionDeclared(_)
+        | Event::ExternalSubscriptionWithdrawn(_)
+        | Event::RenewalQuantityScheduled(_)
+        | Event::ScheduledChangeDropped(_)
+        | Event::EndOfTermActionSet(_)
+        | Event::LicenceAssigned(_)
+        | Event::LicenceUnassigned(_)
+        | Event::ShortfallRaised(_)
+        | Event::ShortfallCleared(_)
+        | Event::SubscriptionExpired(_)
+        | Event::CatalogueImported(_) => None,
+    }
+}
+
+fn pair<'a>(
+    charge_type: ChargeType,
+    subscription: &'a SubscriptionId,
+    offer: &'a OfferId,
+    (from, to): (u32, u32),
+    basis: &'a ChargeBasis,
+) -> Vec<Draft<'a>> {
+    let draft = |quantity| Draft { charge_type, subscription, offer, quantity, basis };
+    vec![draft(-i64::from(from)), draft(i64::from(to))]
+}
+
+fn line(
+    event_id: &str,
+    index: usize,
+    draft: &Draft<'_>,
+    rules: &RuleSet,
+) -> Result<ChargeLine, MoneyError> {
+    let basis = draft.basis;
+    let (days, of) = (basis.billable.days(), basis.cycle.days());
+    let prorated = prorate(basis.unit_price, draft.quantity, days, of, basis.rounding)?;
+    let formula = format!(
+        "{} x {days}/{of} days x {} seats = {}, {}",
+        basis.unit_price.amount, draft.quantity, prorated.total.amount, basis.rounding
+    );
+    Ok(ChargeLine {
+        id: format!("{event_id}/{}", index.saturating_add(1)),
+        reference_id: event_id.to_owned(),
+        charge_type: draft.charge_type,
+        subscription: draft.subscription.clone(),
+        offer: draft.offer.clone(),
+        quantity: draft.quantity,
+        unit_price: basis.unit_price.amount,
+        effective_unit_price: prorated.effective_unit_price,
+        period: basis.billable,
+        billable_days: days,
+        cycle_days: of,
+        amount: prorated.total,
+        rounding: basis.rounding,
+        formula,
+        rules: rules.clone(),
+    })
+}

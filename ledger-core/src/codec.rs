@@ -1,0 +1,139 @@
+//! Events to bytes and back: the event's name, its schema version, and bincode inside.
+//!
+//! A stored event is found by name and schema, never by a number that depends on the order of code.
+//! To change an event's fields, raise its schema in [`EVENTS`], freeze the old struct in
+//! `codec/vN.rs` and decode it into the new one here. Golden files keep every version readable.
+
+use bincode::config::{Configuration, standard};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::commit::EncodedEvent;
+use crate::customer::Event;
+
+/// Codec of all commits written by this version.
+pub const CODEC: &str = "bincode-2";
+
+/// Bytes that are not the event they are said to be.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    /// The codec is unknown, most likely newer than this program.
+    #[error("codec {0} is unknown to this version")]
+    UnknownCodec(String),
+    /// The event or its schema is unknown, most likely newer than this program.
+    #[error("event {name} with schema {schema} is unknown to this version")]
+    UnknownEvent {
+        /// The event's name.
+        name: String,
+        /// Its schema.
+        schema: u16,
+    },
+    /// The bytes cannot be decoded.
+    #[error("event {name} cannot be decoded")]
+    Decode {
+        /// The event's name.
+        name: String,
+        /// What the decoder says.
+        source: bincode::error::DecodeError,
+    },
+    /// Bytes follow the event.
+    #[error("event {name} is followed by {bytes} more bytes")]
+    Trailing {
+        /// The event's name.
+        name: String,
+        /// How many follow.
+        bytes: usize,
+    },
+    /// The event cannot be encoded.
+    #[error("event {name} cannot be encoded")]
+    Encode {
+        /// The event's name.
+        name: &'static str,
+        /// What the encoder says.
+        source: bincode::error::EncodeError,
+    },
+}
+
+macro_rules! events {
+    ($($name:ident = $schema:literal),* $(,)?) => {
+        /// Name and current schema of every event.
+        pub const EVENTS: &[(&str, u16)] = &[$((stringify!($name), $schema)),*];
+
+        /// Encodes `event` in its current schema.
+        ///
+        /// # Errors
+        ///
+        /// [`CodecError::Encode`] when the encoder refuses.
+        pub fn encode(event: &Event) -> Result<EncodedEvent, CodecError> {
+            match event {
+                $(Event::$name(e) => to_bytes(stringify!($name), $schema, e),)*
+            }
+        }
+
+        /// Decodes a stored event.
+        ///
+        /// # Errors
+        ///
+        /// [`CodecError`] when the codec, the event or its schema is unknown or the bytes are not it.
+        pub fn decode(codec: &str, stored: &EncodedEvent) -> Result<Event, CodecError> {
+            if codec != CODEC {
+                return Err(CodecError::UnknownCodec(codec.to_owned()));
+            }
+            match (stored.name.as_str(), stored.schema) {
+                $((stringify!($name), $schema) => Ok(Event::$name(from_bytes(stored)?)),)*
+                _ => Err(CodecError::UnknownEvent {
+                    name: stored.name.clone(),
+                    schema: stored.schema,
+                }),
+            }
+        }
+    };
+}
+
+events! {
+    CustomerRegistered = 1,
+    DelegatedAdminGranted = 1,
+    DelegatedAdminRevoked = 1,
+    ExternalSubscriptionDeclared = 1,
+    ExternalSubscriptionWithdrawn = 1,
+    SubscriptionPurchased = 1,
+    SeatsAdded = 1,
+    SeatsRemoved = 1,
+    RenewalQuantityScheduled = 1,
+    ScheduledChangeDropped = 1,
+    EndOfTermActionSet = 1,
+    SubscriptionCancelled = 1,
+    SubscriptionUpgraded = 1,
+    LicenceAssigned = 1,
+    LicenceUnassigned = 1,
+    ShortfallRaised = 1,
+    ShortfallCleared = 1,
+    SubscriptionRenewed = 1,
+    SubscriptionExpired = 1,
+    CatalogueImported = 1,
+}
+
+/// The layout inside: big-endian, fixed width, so that it can be read without this crate.
+fn layout() -> Configuration<bincode::config::BigEndian, bincode::config::Fixint> {
+    standard().with_big_endian().with_fixed_int_encoding()
+}
+
+fn to_bytes(
+    name: &'static str,
+    schema: u16,
+    event: &impl Serialize,
+) -> Result<EncodedEvent, CodecError> {
+    let bytes = bincode::serde::encode_to_vec(event, layout())
+        .map_err(|source| CodecError::Encode { name, source })?;
+    Ok(EncodedEvent { name: name.to_owned(), schema, bytes })
+}
+
+fn from_bytes<T: DeserializeOwned>(stored: &EncodedEvent) -> Result<T, CodecError> {
+    let name = || stored.name.clone();
+    let (event, length) = bincode::serde::decode_from_slice(&stored.bytes, layout())
+        .map_err(|source| CodecError::Decode { name: name(), source })?;
+    match stored.bytes.len().saturating_sub(length) {
+        0 => Ok(event),
+        bytes => Err(CodecError::Trailing { name: name(), bytes }),
+    }
+}

@@ -1,0 +1,453 @@
+//! The commit: all events of one decision, sealed by a hash over canonical bytes.
+//!
+//! Canonical bytes are written field by field, big-endian, length before content, in the order of
+//! [`Commit`]'s fields. They are what is stored, hashed, exported and verified; JSON never is.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::ids::{Actor, ActorId, CommandId, IdError, Reason, Role, StreamId};
+
+/// Version of the canonical layout; the first byte of every commit.
+const LAYOUT: u8 = 1;
+
+/// Largest sealed commit accepted, in bytes. A catalogue of some ten thousand offers fits.
+pub const COMMIT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A SHA-256 digest, written as 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Hash([u8; 32]);
+
+impl Hash {
+    /// What the first commit of a stream links to.
+    pub const ZERO: Self = Self([0; 32]);
+
+    /// The digest of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// A digest computed earlier.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hash({self})")
+    }
+}
+
+impl From<Hash> for String {
+    fn from(hash: Hash) -> Self {
+        hash.to_string()
+    }
+}
+
+/// The text is not 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a hash is 64 hexadecimal digits")]
+pub struct NotAHash;
+
+impl TryFrom<String> for Hash {
+    type Error = NotAHash;
+
+    fn try_from(text: String) -> Result<Self, NotAHash> {
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(NotAHash);
+        }
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            let digits = text.get(index * 2..index * 2 + 2).ok_or(NotAHash)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| NotAHash)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// One event as stored: its name and schema tell how to read its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedEvent {
+    /// Name of the event type, for example `SeatsAdded`.
+    pub name: String,
+    /// Version of the event type's layout, from 1.
+    pub schema: u16,
+    /// Payload in the commit's codec.
+    pub bytes: Vec<u8>,
+}
+
+/// All events of one decision and who asked for them, when, why and under which id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Stream the commit belongs to.
+    pub stream: StreamId,
+    /// Number in the stream, from 1, without gaps.
+    pub version: u64,
+    /// Hash of the stream's previous commit; [`Hash::ZERO`] for the first.
+    pub previous: Hash,
+    /// When the ledger recorded it: milliseconds, UTC, never earlier than the commit before.
+    pub recorded_at: DateTime<Utc>,
+    /// When it took effect for the business: milliseconds, UTC.
+    pub effective_at: DateTime<Utc>,
+    /// Who issued the command.
+    pub actor: Actor,
+    /// Id of the command.
+    pub command_id: CommandId,
+    /// SHA-256 of `request`.
+    pub request_hash: Hash,
+    /// The command as JSON, exactly as it was decided.
+    pub request: Vec<u8>,
+    /// Why the command was issued.
+    pub reason: Reason,
+    /// Ties together what one business transaction caused, if the caller named one.
+    pub correlation_id: Option<CommandId>,
+    /// The command or event that caused this one, if there is one.
+    pub causation_id: Option<CommandId>,
+    /// Codec of the events' bytes, for example `bincode-2`.
+    pub codec: String,
+    /// What happened, in order.
+    pub events: Vec<EncodedEvent>,
+}
+
+/// Canonical bytes that do not form a commit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// The bytes end too early.
+    #[error("the commit ends after {0} bytes")]
+    Truncated(usize),
+    /// Bytes follow the end.
+    #[error("{0} bytes follow the end of the commit")]
+    Trailing(usize),
+    /// The layout is unknown, most likely newer than this program.
+    #[error("commit layout {0} is unknown to this version")]
+    UnknownLayout(u8),
+    /// A field holds something that no commit may hold.
+    #[error("field {0} is not valid")]
+    Field(&'static str),
+    /// An id is not valid.
+    #[error("field {field} is not valid")]
+    Id {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        source: IdError,
+    },
+    /// The commit is larger than [`COMMIT_BYTES_MAX`].
+    #[error("the commit has {0} bytes, more than {COMMIT_BYTES_MAX}")]
+    TooLarge(usize),
+}
+
+/// A commit with its canonical bytes and their hash. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedCommit {
+    commit: Arc<Commit>,
+    bytes: Arc<[u8]>,
+    hash: Hash,
+}
+
+impl SealedCommit {
+    /// Seals `commit`.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::TooLarge`], or [`CommitError::Field`] for instants finer than a millisecond.
+    pub fn seal(commit: Commit) -> Result<Self, CommitError> {
+        let bytes = write(&commit)?;
+        let hash = Hash::of(&bytes);
+        Ok(Self { commit: Arc::new(commit), bytes: bytes.into(), hash })
+    }
+
+    /// Reads a commit from its canonical bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError`] when the bytes are not exactly one commit.
+    pub fn open(bytes: &[u8]) -> Result<Self, CommitError> {
+        let commit = read(bytes)?;
+        Ok(Self { commit: Arc::new(commit), bytes: bytes.into(), hash: Hash::of(bytes) })
+    }
+
+    /// The commit's fields.
+    #[must_use]
+    pub fn commit(&self) -> &Commit {
+        &self.commit
+    }
+
+    /// The canonical bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// SHA-256 of the canonical bytes; what the stream's next commit links to.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+}
+
+fn write(commit: &Commit) -> Result<Vec<u8>, CommitError> {
+    let mut out = vec![LAYOUT];
+    put_bytes(&mut out, commit.stream.to_string().as_bytes())?;
+    out.extend(commit.version.to_be_bytes());
+    out.extend(commit.previous.as_bytes());
+    put_instant(&mut out, commit.recorded_at, "recorded_at")?;
+    put_instant(&mut out, commit.effective_at, "effective_at")?;
+    put_bytes(&mut out, commit.actor.id.as_str().as_bytes())?;
+    out.push(role_tag(commit.actor.role));
+    put_bytes(&mut out, commit.command_id.as_str().as_bytes())?;
+    out.extend(commit.request_hash.as_bytes());
+    put_bytes(&mut out, &commit.request)?;
+    put_bytes(&mut out, commit.reason.as_str().as_bytes())?;
+    put_optional(&mut out, commit.correlation_id.as_ref())?;
+    put_optional(&mut out, commit.causation_id.as_ref())?;
+    put_bytes(&mut out, commit.codec.as_bytes())?;
+    put_length(&mut out, commit.events.len())?;
+    for event in &commit.events {
+        put_bytes(&mut out, event.name.as_bytes())?;
+        out.extend(event.schema.to_be_bytes());
+        put_bytes(&mut out, &event.bytes)?;
+    }
+    if COMMIT_BYTES_MAX < out.len() {
+        return Err(CommitError::TooLarge(out.len()));
+    }
+    Ok(out)
+}
+
+fn put_length(out: &mut Vec<u8>, length: usize) -> Result<(), CommitError> {
+    let length = u32::try_from(length).map_err(|_| CommitError::TooLarge(length))?;
+    out.extend(length.to_be_bytes());
+    Ok(())
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), CommitError> {
+    put_length(out, bytes.len())?;
+    out.extend(bytes);
+    Ok(())
+}
+
+fn put_optional(out: &mut Vec<u8>, id: Option<&CommandId>) -> Result<(), CommitError> {
+    put_bytes(out, id.map_or("", CommandId::as_str).as_bytes())
+}
+
+fn put_instant(
+    out: &mut Vec<u8>,
+    instant: DateTime<Utc>,
+    field: &'static str,
+) -> Result<(), CommitError> {
+    if crate::calendar::to_millis(instant) != instant {
+        return Err(CommitError::Field(field));
+    }
+    out.extend(instant.timestamp_millis().to_be_bytes());
+    Ok(())
+}
+
+fn read(bytes: &[u8]) -> Result<Commit, CommitError> {
+    if COMMIT_BYTES_MAX < bytes.len() {
+        return Err(CommitError::TooLarge(bytes.len()));
+    }
+    let mut input = Input { bytes, at: 0 };
+    let [layout] = input.take()?;
+    if layout != LAYOUT {
+        return Err(CommitError::UnknownLayout(layout));
+    }
+    let stream = StreamId::try_from(input.text("stream")?)
+        .map_err(|source| CommitError::Id { field: "stream", source })?;
+    let version = u64::from_be_bytes(input.take()?);
+    let previous = Hash(input.take()?);
+    let recorded_at = input.instant("recorded_at")?;
+    let effective_at = input.instant("effective_at")?;
+    let actor_id = ActorId::try_new(input.text("actor")?)
+        .map_err(|source| CommitError::Id { field: "actor", source })?;
+    let [role] = input.take()?;
+    let role = role_of(role).ok_or(CommitError::Field("role"))?;
+    let command_id = input.optional("command_id")?.ok_or(CommitError::Field("command_id"))?;
+    let request_hash = Hash(input.take()?);
+    let request = input.slice()?.to_vec();
+    let reason = Reason::try_new(input.text("reason")?)
+        .map_err(|source| CommitError::Id { field: "reason", source })?;
+    let correlation_id = input.optional("correlation_id")?;
+    let causation_id = input.optional("causation_id")?;
+    let codec = input.text("codec")?;
+    let count = input.length()?;
+    let mut events = Vec::new();
+    for _ in 0..count {
+        let name = input.text("event name")?;
+        let schema = u16::from_be_bytes(input.take()?);
+        events.push(EncodedEvent { name, schema, bytes: input.slice()?.to_vec() });
+    }
+    if input.at < bytes.len() {
+        return Err(CommitError::Trailing(bytes.len() - input.at));
+    }
+    Ok(Commit {
+        stream,
+        version,
+        previous,
+        recorded_at,
+        effective_at,
+        actor: Actor { id: actor_id, role },
+        command_id,
+        request_hash,
+        request,
+        reason,
+        correlation_id,
+        causation_id,
+        codec,
+        events,
+    })
+}
+
+struct Input<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Input<'a> {
+    fn advance(&mut self, length: usize) -> Result<&'a [u8], CommitError> {
+        let end = self.at.checked_add(length);
+        let slice = end.and_then(|end| self.bytes.get(self.at..end));
+        let slice = slice.ok_or(CommitError::Truncated(self.bytes.len()))?;
+        self.at += length;
+        Ok(slice)
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], CommitError> {
+        let slice = self.advance(N)?;
+        slice.try_into().map_err(|_| CommitError::Truncated(self.bytes.len()))
+    }
+
+    fn length(&mut self) -> Result<usize, CommitError> {
+        let length = u32::from_be_bytes(self.take()?);
+        usize::try_from(length).map_err(|_| CommitError::Truncated(self.bytes.len()))
+    }
+
+    fn slice(&mut self) -> Result<&'a [u8], CommitError> {
+        let length = self.length()?;
+        self.advance(length)
+    }
+
+    fn text(&mut self, field: &'static str) -> Result<String, CommitError> {
+        String::from_utf8(self.slice()?.to_vec()).map_err(|_| CommitError::Field(field))
+    }
+
+    fn optional(&mut self, field: &'static str) -> Result<Option<CommandId>, CommitError> {
+        let text = self.text(field)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let id = CommandId::try_new(text).map_err(|source| CommitError::Id { field, source })?;
+        Ok(Some(id))
+    }
+
+    fn instant(&mut self, field: &'static str) -> Result<DateTime<Utc>, CommitError> {
+        let millis = i64::from_be_bytes(self.take()?);
+        DateTime::from_timestamp_millis(millis).ok_or(CommitError::Field(field))
+    }
+}
+
+const ROLES: [(Role, u8); 7] = [
+    (Role::Operator, 1),
+    (Role::Billing, 2),
+    (Role::Support, 3),
+    (Role::ResellerAdmin, 4),
+    (Role::CustomerAdmin, 5),
+    (Role::CustomerViewer, 6),
+    (Role::Scheduler, 7),
+];
+
+fn role_tag(role: Role) -> u8 {
+    ROLES.iter().find(|(known, _)| *known == role).map_or(0, |(_, tag)| *tag)
+}
+
+fn role_of(tag: u8) -> Option<Role> {
+    ROLES.iter().find(|(_, known)| *known == tag).map(|(role, _)| *role)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::CustomerId;
+
+    fn sample() -> Commit {
+        Commit {
+            stream: StreamId::Customer(CustomerId::try_new("acme").unwrap()),
+            version: 7,
+            previous: Hash::of(b"before"),
+            recorded_at: DateTime::from_timestamp_millis(1_767_225_600_123).unwrap(),
+            effective_at: DateTime::from_timestamp_millis(1_767_225_600_000).unwrap(),
+            actor: Actor { id: ActorId::try_new("u-1").unwrap(), role: Role::Support },
+            command_id: CommandId::try_new("cmd-1").unwrap(),
+            request_hash: Hash::of(b"{}"),
+            request: b"{}".to_vec(),
+            reason: Reason::try_new("Arrivée à Lyon").unwrap(),
+            correlation_id: None,
+            causation_id: Some(CommandId::try_new("cmd-0").unwrap()),
+            codec: "bincode-2".to_owned(),
+            events: vec![EncodedEvent {
+                name: "SeatsAdded".to_owned(),
+                schema: 1,
+                bytes: vec![1, 2, 3],
+            }],
+        }
+    }
+
+    #[test]
+    fn a_sealed_commit_reads_back() {
+        let sealed = SealedCommit::seal(sample()).unwrap();
+        assert_eq!(SealedCommit::open(sealed.bytes()).unwrap(), sealed);
+        assert_eq!(Hash::try_from(sealed.hash().to_string()), Ok(sealed.hash()));
+    }
+
+    #[test]
+    fn the_canonical_layout_does_not_change() {
+        let hash = SealedCommit::seal(sample()).unwrap().hash().to_string();
+        assert_eq!(hash, "744bb57b915667c1825e5a2c96d4c10a8c73dc548b702c08c9f63db5d8e043c6");
+    }
+
+    #[test]
+    fn every_role_has_a_tag_of_its_own() {
+        for (role, tag) in ROLES {
+            assert_eq!((role_tag(role), role_of(tag)), (tag, Some(role)));
+        }
+        assert_eq!(role_of(0), None);
+    }
+
+    #[test]
+    fn bytes_that_are_no_commit_are_refused() {
+        let bytes = SealedCommit::seal(sample()).unwrap().bytes().to_vec();
+        for length in 0..bytes.len() {
+            assert!(SealedCommit::open(&bytes[..length]).is_err(), "cut at {length}");
+        }
+        let longer = [bytes.as_slice(), &[0]].concat();
+        assert_eq!(SealedCommit::open(&longer), Err(CommitError::Trailing(1)));
+        let newer = [&[2], &bytes[1..]].concat();
+        assert_eq!(SealedCommit::open(&newer), Err(CommitError::UnknownLayout(2)));
+    }
+
+    #[test]
+    fn instants_finer_than_a_millisecond_are_refused() {
+        let finer = DateTime::from_timestamp_nanos(1);
+        let commit = Commit { recorded_at: finer, ..sample() };
+        assert_eq!(SealedCommit::seal(commit), Err(CommitError::Field("recorded_at")));
+    }
+}

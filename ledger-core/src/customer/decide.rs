@@ -1,0 +1,215 @@
+//! The rules: one `match`, one function per command, guards first.
+
+mod account;
+mod licences;
+mod limits;
+mod renewal;
+mod seats;
+mod upgrade;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::command::Command;
+use super::event::{ChargeBasis, DropCause, Event, RuleSet, ScheduledChangeDropped};
+use super::rejection::Rejection;
+use super::state::{Customer, Status, Subscription};
+use crate::calendar::{Period, charge_cycle, renewal_due};
+use crate::catalogue::{Catalogue, Catalogues, Offer, OnImmediateChange, Programme};
+use crate::ids::{Actor, CustomerId, OfferId, SubscriptionId};
+use crate::money::prorate;
+
+/// Everything a decision may look at besides the customer itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Whose account it is.
+    pub customer: &'a CustomerId,
+    /// The instant of the decision, in whole milliseconds.
+    pub now: DateTime<Utc>,
+    /// Who asks.
+    pub actor: &'a Actor,
+    /// The catalogue in force when the command takes effect, if there is one.
+    pub catalogue: Option<&'a Catalogue>,
+}
+
+/// Returns the events that `command` leads to; none when everything is already as asked.
+///
+/// # Errors
+///
+/// A [`Rejection`] when a rule forbids the command; nothing has happened then. Rules are checked in
+/// the order written.
+pub fn decide(
+    context: &Context<'_>,
+    state: Option<&Customer>,
+    command: &Command,
+) -> Result<Vec<Event>, Rejection> {
+    let registered =
+        || state.ok_or_else(|| Rejection::CustomerUnknown { customer: context.customer.clone() });
+    match command {
+        Command::RegisterCustomer(c) => account::register(context, state, c),
+        Command::GrantDelegatedAdmin(_) => Ok(account::grant(registered()?)),
+        Command::RevokeDelegatedAdmin(_) => Ok(account::revoke(registered()?)),
+        Command::DeclareExternalSubscription(c) => account::declare(context, registered()?, c),
+        Command::WithdrawExternalSubscription(c) => Ok(account::withdraw(registered()?, c)),
+        Command::Purchase(c) => seats::purchase(context, registered()?, c),
+        Command::AddSeats(c) => seats::add(context, registered()?, c),
+        Command::RemoveSeats(c) => seats::remove(context, registered()?, c),
+        Command::ScheduleRenewalQuantity(c) => renewal::schedule(context, registered()?, c),
+        Command::SetEndOfTermAction(c) => renewal::set_action(context, registered()?, c),
+        Command::Cancel(c) => seats::cancel(context, registered()?, c),
+        Command::Upgrade(c) => upgrade::upgrade(context, registered()?, c),
+        Command::AssignLicence(c) => licences::assign(context, registered()?, c),
+        Command::UnassignLicence(c) => licences::unassign(context, registered()?, c),
+        Command::Renew(c) => renewal::renew(context, registered()?, c),
+        Command::Expire(c) => renewal::expire(context, registered()?, c),
+        Command::ImportCatalogue(_) => {
+            Err(Rejection::WrongStream { command: "ImportCatalogue", belongs_to: "the catalogue" })
+        }
+    }
+}
+
+/// Returns the events that `command` leads to in the catalogue's stream; none when this very version
+/// is the last one imported.
+///
+/// # Errors
+///
+/// A [`Rejection`] when the data contradicts itself or the command is for a customer.
+pub fn decide_catalogue(known: &Catalogues, command: &Command) -> Result<Vec<Event>, Rejection> {
+    let Command::ImportCatalogue(c) = command else {
+        let belongs_to = "a customer";
+        return Err(Rejection::WrongStream { command: command.name(), belongs_to });
+    };
+    let problems = c.catalogue.problems();
+    if !problems.is_empty() {
+        return Err(Rejection::CatalogueInvalid { problems });
+    }
+    if known.iter().last() == Some(&c.catalogue) {
+        return Ok(Vec::new());
+    }
+
+    let catalogue = c.catalogue.clone();
+    Ok(vec![Event::CatalogueImported(super::event::CatalogueImported { catalogue })])
+}
+
+impl<'a> Context<'a> {
+    /// The UTC day of the decision; the day of a change belongs to the new quantity. Source: domain,
+    /// section 11, no. 3.
+    fn today(&self) -> NaiveDate {
+        self.now.date_naive()
+    }
+
+    fn catalogue(&self) -> Result<&'a Catalogue, Rejection> {
+        self.catalogue.ok_or(Rejection::NoCatalogue { at: self.now })
+    }
+
+    fn offer(&self, id: &OfferId) -> Result<&'a Offer, Rejection> {
+        let offer = self.catalogue()?.offer(id);
+        offer.ok_or_else(|| Rejection::OfferUnknown { offer: id.clone() })
+    }
+
+    fn programme(&self, customer: &Customer) -> Result<&'a Programme, Rejection> {
+        let id = &customer.profile.programme;
+        let programme = self.catalogue()?.programme(id);
+        programme.ok_or_else(|| Rejection::ProgrammeUnknown { programme: id.clone() })
+    }
+
+    fn rules(&self, customer: &Customer) -> Result<RuleSet, Rejection> {
+        Ok(RuleSet {
+            programme: customer.profile.programme.clone(),
+            catalogue: self.catalogue()?.version.clone(),
+        })
+    }
+}
+
+/// The subscription, if it lives and is not waiting for its renewal.
+fn changeable<'a>(
+    context: &Context<'_>,
+    customer: &'a Customer,
+    id: &SubscriptionId,
+) -> Result<&'a Subscription, Rejection> {
+    let subscription = living(customer, id)?;
+    if renewal_due(subscription.term.end)? <= context.now {
+        let term_end = subscription.term.end;
+        return Err(Rejection::RenewalPending { subscription: id.clone(), term_end });
+    }
+    Ok(subscription)
+}
+
+fn living<'a>(customer: &'a Customer, id: &SubscriptionId) -> Result<&'a Subscription, Rejection> {
+    let subscription = customer.subscriptions.get(id);
+    let subscription =
+        subscription.ok_or_else(|| Rejection::SubscriptionUnknown { subscription: id.clone() })?;
+    match subscription.status {
+        Status::Active => Ok(subscription),
+        Status::Deleted | Status::Expired => {
+            Err(Rejection::SubscriptionEnded { subscription: id.clone() })
+        }
+    }
+}
+
+/// When the subscription's next term begins, if there will be one.
+fn next_term_at(subscription: &Subscription) -> Option<DateTime<Utc>> {
+    match subscription.end_of_term {
+        super::EndOfTermAction::Renew => renewal_due(subscription.term.end).ok(),
+        super::EndOfTermAction::Cancel => None,
+    }
+}
+
+/// What the days from `from` to the end of its charge cycle cost; refused when not exact for
+/// `quantity` seats.
+fn basis(
+    programme: &Programme,
+    subscription: &Subscription,
+    from: NaiveDate,
+    quantity: u32,
+) -> Result<ChargeBasis, Rejection> {
+    let billing = subscription.plan.billing;
+    let cycle = charge_cycle(subscription.cycle_anchor, billing, programme.anchor, from)?;
+    let billable = Period { start: from, end: cycle.end.min(subscription.term.end) };
+    exact(
+        ChargeBasis {
+            unit_price: subscription.unit_price,
+            cycle,
+            billable,
+            rounding: programme.rounding,
+        },
+        quantity,
+    )
+}
+
+/// Returns `basis` if the amount for `quantity` seats can be computed exactly.
+fn exact(basis: ChargeBasis, quantity: u32) -> Result<ChargeBasis, Rejection> {
+    let (days, of) = (basis.billable.days(), basis.cycle.days());
+    prorate(basis.unit_price, i64::from(quantity), days, of, basis.rounding)?;
+    Ok(basis)
+}
+
+/// What an immediate change does to a scheduled quantity.
+fn drop_scheduled(
+    programme: &Programme,
+    subscription: &Subscription,
+    cause: DropCause,
+) -> Result<Option<Event>, Rejection> {
+    let Some(scheduled) = subscription.scheduled else { return Ok(None) };
+    match programme.on_immediate_change {
+        OnImmediateChange::Invalidate => Ok(Some(dropped(subscription, scheduled.quantity, cause))),
+        OnImmediateChange::Keep => Ok(None),
+        OnImmediateChange::Block => Err(Rejection::ChangeScheduled {
+            subscription: subscription.id.clone(),
+            quantity: scheduled.quantity,
+        }),
+    }
+}
+
+/// The scheduled quantity goes, whatever the programme says, because nothing is left to schedule.
+fn drop_in_any_case(subscription: &Subscription, cause: DropCause) -> Option<Event> {
+    let scheduled = subscription.scheduled?;
+    Some(dropped(subscription, scheduled.quantity, cause))
+}
+
+fn dropped(subscription: &Subscription, quantity: u32, cause: DropCause) -> Event {
+    Event::ScheduledChangeDropped(ScheduledChangeDropped {
+        subscription: subscription.id.clone(),
+        quantity,
+        cause,
+    })
+}

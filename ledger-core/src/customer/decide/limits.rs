@@ -1,0 +1,136 @@
+//! Limits on quantities: smallest, largest, number of changes, and the shortfall of licences.
+
+use crate::catalogue::{BelowAssigned, Offer, Programme};
+use crate::customer::event::{Event, LotUse, ShortfallCleared, ShortfallRaised};
+use crate::customer::rejection::Rejection;
+use crate::customer::state::{Customer, Lot, Subscription};
+use crate::ids::OfferId;
+
+/// Refuses a quantity of zero.
+pub(super) fn not_zero(quantity: u32) -> Result<(), Rejection> {
+    if quantity == 0 {
+        return Err(Rejection::QuantityZero);
+    }
+    Ok(())
+}
+
+/// Refuses fewer seats in one subscription than its offer needs.
+pub(super) fn not_below_minimum(
+    id: &OfferId,
+    offer: &Offer,
+    quantity: u32,
+) -> Result<(), Rejection> {
+    if quantity < offer.seats_min {
+        let seats_min = offer.seats_min;
+        return Err(Rejection::BelowMinimum { offer: id.clone(), quantity, seats_min });
+    }
+    Ok(())
+}
+
+/// Refuses more seats, over all subscriptions and partners, than the offer allows.
+pub(super) fn not_above_maximum(
+    customer: &Customer,
+    id: &OfferId,
+    offer: &Offer,
+    added: u32,
+) -> Result<(), Rejection> {
+    let Some(seats_max) = offer.seats_max else { return Ok(()) };
+    let elsewhere = customer.external.get(id).map_or(0, |holding| holding.seats);
+    let held = customer.valid(id).saturating_add(elsewhere);
+    let remaining = seats_max.saturating_sub(held);
+    if remaining < added {
+        return Err(Rejection::AboveMaximum { offer: id.clone(), seats_max, remaining });
+    }
+    Ok(())
+}
+
+/// The sum of two quantities.
+pub(super) fn sum(quantity: u32, added: u32) -> Result<u32, Rejection> {
+    let expected = "all seats together must be fewer than 4294967296";
+    quantity.checked_add(added).ok_or(Rejection::FieldInvalid { field: "seats", expected })
+}
+
+/// Refuses one more change of a subscription that has had the most allowed.
+pub(super) fn not_too_many_updates(
+    programme: &Programme,
+    subscription: &Subscription,
+) -> Result<(), Rejection> {
+    let updates_max = programme.updates_max;
+    if updates_max <= subscription.updates {
+        let subscription = subscription.id.clone();
+        return Err(Rejection::TooManyUpdates { subscription, updates_max });
+    }
+    Ok(())
+}
+
+/// Refuses fewer seats than assigned licences, where the programme does.
+pub(super) fn not_below_assigned(
+    programme: &Programme,
+    customer: &Customer,
+    offer: &OfferId,
+    removed: u32,
+) -> Result<(), Rejection> {
+    match programme.below_assigned {
+        BelowAssigned::Shortfall => Ok(()),
+        BelowAssigned::Refuse => {
+            let valid = customer.valid(offer).saturating_sub(removed);
+            let assigned = customer.assigned(offer);
+            let excess = assigned.saturating_sub(valid);
+            if excess == 0 {
+                return Ok(());
+            }
+            Err(Rejection::LicencesAssigned { offer: offer.clone(), assigned, excess })
+        }
+    }
+}
+
+/// Takes `seats` from `lots`, the first to close first; closed ones before all. Source: domain,
+/// section 11, no. 15.
+pub(super) fn take<'a>(lots: impl Iterator<Item = &'a Lot>, seats: u32) -> Vec<LotUse> {
+    let mut lots: Vec<&Lot> = lots.collect();
+    lots.sort_by_key(|lot| (lot.reduce_until, lot.lot));
+    let mut left = seats;
+    let mut uses = Vec::new();
+    for lot in lots {
+        let taken = lot.seats.min(left);
+        if taken != 0 {
+            uses.push(LotUse { lot: lot.lot, seats: taken });
+            left = left.saturating_sub(taken);
+        }
+    }
+    uses
+}
+
+/// The event that raises or clears a shortfall when `offer` will have `valid` seats and `assigned`
+/// licences in use. Source: domain, section 11, no. 16.
+pub(super) fn shortfall(
+    customer: &Customer,
+    offer: &OfferId,
+    valid: u32,
+    assigned: u32,
+) -> Option<Event> {
+    let raised = customer.shortfalls.contains(offer);
+    let unchanged = customer.valid(offer) == valid && customer.assigned(offer) == assigned;
+    if valid < assigned && !(raised && unchanged) {
+        return Some(Event::ShortfallRaised(ShortfallRaised {
+            offer: offer.clone(),
+            valid,
+            assigned,
+        }));
+    }
+    if raised && assigned <= valid {
+        return Some(Event::ShortfallCleared(ShortfallCleared { offer: offer.clone() }));
+    }
+    None
+}
+
+/// The same when only the seats change, from what they are by `added` and `removed`.
+pub(super) fn shortfall_after(
+    customer: &Customer,
+    offer: &OfferId,
+    added: u32,
+    removed: u32,
+) -> Option<Event> {
+    let valid = customer.valid(offer).saturating_add(added).saturating_sub(removed);
+    shortfall(customer, offer, valid, customer.assigned(offer))
+}

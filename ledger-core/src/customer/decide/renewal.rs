@@ -1,0 +1,177 @@
+//! The end of a term: planning it, choosing it, and what the scheduler brings about.
+
+use super::limits::{not_above_maximum, not_below_minimum, not_zero, shortfall_after, sum};
+use super::seats::deadline;
+use super::{Context, Rejection, changeable, drop_in_any_case, exact, living};
+use crate::calendar::{charge_cycle, renewal_due, term};
+use crate::catalogue::Offer;
+use crate::customer::command::{
+    EndOfTermAction, Expire, Renew, ScheduleRenewalQuantity, SetEndOfTermAction,
+};
+use crate::customer::event::{
+    ChargeBasis, DropCause, EndOfTermActionSet, Event, QuantityChange, RenewalQuantityScheduled,
+    SubscriptionExpired, SubscriptionRenewed,
+};
+use crate::customer::state::{Customer, Subscription};
+use crate::ids::Role;
+
+pub(super) fn schedule(
+    context: &Context<'_>,
+    customer: &Customer,
+    c: &ScheduleRenewalQuantity,
+) -> Result<Vec<Event>, Rejection> {
+    let s = changeable(context, customer, &c.subscription)?;
+    let planned = s.scheduled.map_or(s.quantity, |scheduled| scheduled.quantity);
+    not_zero(c.quantity)?;
+    match s.end_of_term {
+        EndOfTermAction::Renew => {}
+        EndOfTermAction::Cancel => {
+            return Err(Rejection::NotRenewing { subscription: s.id.clone() });
+        }
+    }
+    if planned == c.quantity {
+        return Ok(Vec::new());
+    }
+    keeps_limits(customer, s, context.offer(&s.offer)?, c.quantity)?;
+    let due = renewal_due(s.term.end)?.date_naive();
+
+    Ok(vec![Event::RenewalQuantityScheduled(RenewalQuantityScheduled {
+        subscription: s.id.clone(),
+        quantity: c.quantity,
+        due,
+    })])
+}
+
+fn keeps_limits(
+    customer: &Customer,
+    s: &Subscription,
+    offer: &Offer,
+    quantity: u32,
+) -> Result<(), Rejection> {
+    not_below_minimum(&s.offer, offer, quantity)?;
+    match quantity.saturating_sub(s.quantity) {
+        0 => Ok(()),
+        added => not_above_maximum(customer, &s.offer, offer, added),
+    }
+}
+
+pub(super) fn set_action(
+    context: &Context<'_>,
+    customer: &Customer,
+    c: &SetEndOfTermAction,
+) -> Result<Vec<Event>, Rejection> {
+    let s = changeable(context, customer, &c.subscription)?;
+    if s.end_of_term == c.action {
+        return Ok(Vec::new());
+    }
+
+    let subscription = s.id.clone();
+    let mut events =
+        vec![Event::EndOfTermActionSet(EndOfTermActionSet { subscription, action: c.action })];
+    match c.action {
+        EndOfTermAction::Renew => {}
+        EndOfTermAction::Cancel => events.extend(drop_in_any_case(s, DropCause::NotRenewed)),
+    }
+    Ok(events)
+}
+
+pub(super) fn renew(
+    context: &Context<'_>,
+    customer: &Customer,
+    c: &Renew,
+) -> Result<Vec<Event>, Rejection> {
+    by_scheduler(context, "Renew")?;
+    let s = living(customer, &c.subscription)?;
+    if c.term_end < s.term.end {
+        return Ok(Vec::new());
+    }
+    over(context, s)?;
+    match s.end_of_term {
+        EndOfTermAction::Renew => {}
+        EndOfTermAction::Cancel => return Err(other_action(s, "cancel")),
+    }
+    let programme = context.programme(customer)?;
+    let offer = context.offer(&s.offer)?;
+    let currency = customer.profile.currency;
+    let plan = s.plan;
+    let unit_price = offer.price(plan.term, plan.billing, currency).ok_or_else(|| {
+        let (term, billing) = (plan.term, plan.billing);
+        Rejection::PlanUnknown { offer: s.offer.clone(), term, billing, currency }
+    })?;
+    let planned = s.scheduled.map(|scheduled| scheduled.quantity);
+    let kept = planned.filter(|quantity| keeps_limits(customer, s, offer, *quantity).is_ok());
+    let to = kept.unwrap_or(s.quantity);
+    let term = term(renewal_due(s.term.end)?.date_naive(), plan.term)?;
+    let cycle = charge_cycle(term.start, plan.billing, programme.anchor, term.start)?;
+    let rounding = programme.rounding;
+    let basis = exact(ChargeBasis { unit_price, cycle, billable: cycle, rounding }, to)?;
+    let window = programme.window(offer.kind, context.now);
+    let cancel_until = deadline(context.now, window.and_then(|w| w.cancel_hours))?;
+    let reduce_until = deadline(context.now, window.and_then(|w| w.reduce_hours))?;
+    let lot = sum(s.last_lot, 1)?;
+    let rules = context.rules(customer)?;
+
+    let mut events = Vec::new();
+    if planned.is_some() && kept.is_none() {
+        events.extend(drop_in_any_case(s, DropCause::OutsideLimits));
+    }
+    events.push(Event::SubscriptionRenewed(SubscriptionRenewed {
+        subscription: s.id.clone(),
+        offer: s.offer.clone(),
+        quantity: QuantityChange { from: s.quantity, to },
+        term,
+        renewed_at: context.now,
+        lot,
+        cancel_until,
+        reduce_until,
+        basis,
+        rules,
+    }));
+    events.extend(shortfall_after(customer, &s.offer, to, s.quantity));
+    Ok(events)
+}
+
+pub(super) fn expire(
+    context: &Context<'_>,
+    customer: &Customer,
+    c: &Expire,
+) -> Result<Vec<Event>, Rejection> {
+    by_scheduler(context, "Expire")?;
+    let s = living(customer, &c.subscription)?;
+    if c.term_end < s.term.end {
+        return Ok(Vec::new());
+    }
+    over(context, s)?;
+    match s.end_of_term {
+        EndOfTermAction::Cancel => {}
+        EndOfTermAction::Renew => return Err(other_action(s, "renew")),
+    }
+
+    let mut events = vec![Event::SubscriptionExpired(SubscriptionExpired {
+        subscription: s.id.clone(),
+        offer: s.offer.clone(),
+        quantity: s.quantity,
+        term_end: s.term.end,
+    })];
+    events.extend(shortfall_after(customer, &s.offer, 0, s.quantity));
+    Ok(events)
+}
+
+fn by_scheduler(context: &Context<'_>, command: &'static str) -> Result<(), Rejection> {
+    if context.actor.role == Role::Scheduler {
+        return Ok(());
+    }
+    Err(Rejection::SchedulerOnly { command })
+}
+
+fn over(context: &Context<'_>, s: &Subscription) -> Result<(), Rejection> {
+    let due_at = renewal_due(s.term.end)?;
+    if due_at <= context.now {
+        return Ok(());
+    }
+    Err(Rejection::TooEarly { subscription: s.id.clone(), due_at })
+}
+
+fn other_action(s: &Subscription, end_of_term: &'static str) -> Rejection {
+    Rejection::OtherEndOfTermAction { subscription: s.id.clone(), end_of_term }
+}

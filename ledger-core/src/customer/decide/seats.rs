@@ -1,0 +1,196 @@
+//! Buying, adding, giving back and cancelling.
+
+use chrono::{DateTime, Utc};
+
+use super::limits::{
+    not_above_maximum, not_below_assigned, not_below_minimum, not_too_many_updates, not_zero,
+    shortfall_after, sum, take,
+};
+use super::{
+    Context, Rejection, basis, changeable, drop_in_any_case, drop_scheduled, exact, next_term_at,
+};
+use crate::calendar::{add_hours, charge_cycle, term};
+use crate::customer::command::{AddSeats, Cancel, Purchase, RemoveSeats};
+use crate::customer::event::{
+    ChargeBasis, DropCause, Event, QuantityChange, Refund, SeatsAdded, SeatsRemoved,
+    SubscriptionCancelled, SubscriptionPurchased, TermPlan,
+};
+use crate::customer::state::{Customer, Subscription};
+
+/// The instant `hours` after `from`, if there are hours at all.
+pub(super) fn deadline(
+    from: DateTime<Utc>,
+    hours: Option<u32>,
+) -> Result<Option<DateTime<Utc>>, Rejection> {
+    Ok(hours.map(|hours| add_hours(from, hours)).transpose()?)
+}
+
+pub(super) fn purchase(
+    context: &Context<'_>,
+    customer: &Customer,
+    c: &Purchase,
+) -> Result<Vec<Event>, Rejection> {
+    if customer.subscriptions.contains_key(&c.subscription) {
+        return Err(Rejection::SubscriptionExists { subscription: c.subscription.clone() });
+    }
+    not_zero(c.quantity)?;
+    let programme = context.programme(customer)?;
+    let offer = context.offer(&c.offer)?;
+    let currency = customer.profile.currency;
+    let unit_price = offer.price(c.term, c.billing, currency).ok_or_else(|| {
+        let (term, billing) = (c.term, c.billing);
+        Rejection::PlanUnknown { offer: c.offer.clone(), term, billing, currency }
+    })?;
+    not_below_minimum(&c.offer, offer, c.quantity)?;
+    not_above_maximum(customer, &c.offer, offer, c.quantity)?;
+    let has_base = offer.prerequisites.iter().any(|base| customer.holds(base));
+    if !offer.prerequisites.is_empty() && !has_base {
+        let needs_one_of = offer.prerequisites.iter().cloned().collect();
+        return Err(Rejection::PrerequisiteMissing { offer: c.offer.clone(), needs_one_of });
+    }
+    let window = programme.window(offer.kind, context.now);
+    let term = term(context.today(), c.term)?;
+    let cycle = charge_cycle(term.start, c.billing, programme.anchor, term.start)?;
+    let rounding = programme.rounding;
+    let basis = exact(ChargeBasis { unit_price, cycle, billable: cycle, rounding }, c.quantity)?;
+    let cancel_until = deadline(context.now, window.and_then(|w| w.cancel_hours))?;
+    let reduce_until = deadline(context.now, window.and_then(|w| w.reduce_hours))?;
+    let rules = context.rules(customer)?;
+
+    let mut events = vec![Event::SubscriptionPurchased(SubscriptionPurchased {
+        subscription: c.subscription.clone(),
+        offer: c.offer.clone(),
+        offer_title: offer.title.clone(),
+        services: offer.services.iter().cloned().collect(),
+        plan: TermPlan { term: c.term, billing: c.billing },
+        quantity: c.quantity,
+        term,
+        started_at: context.now,
+        cancel_until,
+        reduce_until,
+        basis,
+        rules,
+    })];
+    events.extend(shortfall_after(customer, &c.offer, c.quantity, 0));
+    Ok(events)
+}
+
+pub(super) fn add(
+    context: &Context<'_>,
+    customer: &Customer,
+    c: &AddSeats,
+) -> Result<Vec<Event>, Rejection> {
+    let s = changeable(context, customer, &c.subscription)?;
+    not_zero(c.seats)?;
+    let programme = context.programme(customer)?;
+    not_too_many_updates(programme, s)?;
+    let dropped = drop_scheduled(programme, s, DropCause::SeatsAdded)?;
+    let offer = context.offer(&s.offer)?;
+    let to = sum(s.quantity, c.seats)?;
+    not_above_maximum(customer, &s.offer, offer, c.seats)?;
+    let lot = sum(s.last_lot, 1)?;
+    let window = programme.window(offer.kind, context.now);
+    let reduce_until = deadline(context.now, window.and_then(|w| w.reduce_hours))?;
+    let basis = basis(programme, s, context.today(), to)?;
+    let rules = context.rules(customer)?;
+
+    let mut events = vec![Event::SeatsAdded(SeatsAdded {
+        subscription: s.id.clone(),
+        offer: s.offer.clone(),
+        quantity: QuantityChange { from: s.quantity, to },
+        lot,
+        reduce_until,
+        basis,
+        rules,
+    })];
+    events.extend(dropped);
+    events.extend(shortfall_after(customer, &s.offer, c.seats, 0));
+    Ok(events)
+}
+
+pub(super) fn remove(
+    context: &Context<'_>,
+    customer: &Customer,
+    c: &RemoveSeats,
+) -> Result<Vec<Event>, Rejection> {
+    let s = changeable(context, customer, &c.subscription)?;
+    not_zero(c.seats)?;
+    let programme = context.programme(customer)?;
+    not_too_many_updates(programme, s)?;
+    let dropped = drop_scheduled(programme, s, DropCause::SeatsRemoved)?;
+    let refundable = s.refundable(context.now);
+    if refundable < c.seats {
+        return Err(Rejection::SeatsNotRefundable {
+            subscription: s.id.clone(),
+            seats: c.seats,
+            refundable,
+            next_term_at: next_term_at(s),
+        });
+    }
+    let to = s.quantity.saturating_sub(c.seats);
+    not_below_minimum(&s.offer, context.offer(&s.offer)?, to)?;
+    not_below_assigned(programme, customer, &s.offer, c.seats)?;
+    let basis = basis(programme, s, context.today(), s.quantity)?;
+    let rules = context.rules(customer)?;
+
+    let open_lots = s.lots.iter().filter(|lot| lot.is_open(context.now));
+    let mut events = vec![Event::SeatsRemoved(SeatsRemoved {
+        subscription: s.id.clone(),
+        offer: s.offer.clone(),
+        quantity: QuantityChange { from: s.quantity, to },
+        lots: take(open_lots, c.seats),
+        basis,
+        rules,
+    })];
+    events.extend(dropped);
+    events.extend(shortfall_after(customer, &s.offer, 0, c.seats));
+    Ok(events)
+}
+
+pub(super) fn cancel(
+    context: &Context<'_>,
+    customer: &Customer,
+    c: &Cancel,
+) -> Result<Vec<Event>, Rejection> {
+    let s = changeable(context, customer, &c.subscription)?;
+    let programme = context.programme(customer)?;
+    if !s.is_cancellable(context.now) {
+        return Err(Rejection::CancelWindowClosed {
+            subscription: s.id.clone(),
+            closed_at: s.cancel_until,
+            next_term_at: next_term_at(s),
+        });
+    }
+    not_below_assigned(programme, customer, &s.offer, s.quantity)?;
+    let refund = refund(context, s, programme.full_refund_hours)?;
+    let remaining = basis(programme, s, context.today(), s.quantity)?;
+    let billable = match refund {
+        Refund::Full => remaining.cycle,
+        Refund::Prorated => remaining.billable,
+    };
+    let basis = exact(ChargeBasis { billable, ..remaining }, s.quantity)?;
+    let rules = context.rules(customer)?;
+
+    let mut events = vec![Event::SubscriptionCancelled(SubscriptionCancelled {
+        subscription: s.id.clone(),
+        offer: s.offer.clone(),
+        quantity: s.quantity,
+        refund,
+        basis,
+        rules,
+    })];
+    events.extend(drop_in_any_case(s, DropCause::Cancelled));
+    events.extend(shortfall_after(customer, &s.offer, 0, s.quantity));
+    Ok(events)
+}
+
+fn refund(
+    context: &Context<'_>,
+    s: &Subscription,
+    full_refund_hours: Option<u32>,
+) -> Result<Refund, Rejection> {
+    match deadline(s.window_opened_at, full_refund_hours)? {
+        Some(full_until) if context.now < full_until => Ok(Refund::Full),
+        Some(_) | None => Ok(Refund::Prorated),
+    }
+}

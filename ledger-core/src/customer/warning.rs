@@ -1,0 +1,112 @@
+//! What a preview says besides the events: consequences a person might overlook.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::event::{DropCause, Event, UpgradeTarget};
+use crate::ids::{OfferId, SubscriptionId, UserId};
+
+/// A consequence worth saying before it happens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "warning", rename_all = "kebab-case")]
+pub enum Warning {
+    /// A planned quantity will no longer stand.
+    ScheduledChangeWillBeDropped {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// What was planned.
+        quantity: u32,
+        /// Why it goes.
+        cause: DropCause,
+    },
+    /// Seats can be given back only until this instant, included.
+    WindowClosesAt {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The last instant.
+        until: DateTime<Utc>,
+    },
+    /// More licences will be assigned than there are seats; nobody is picked.
+    LicencesWillExceedSeats {
+        /// The offer.
+        offer: OfferId,
+        /// Seats there will be.
+        valid: u32,
+        /// Licences assigned.
+        assigned: u32,
+    },
+    /// The upgrade cannot be undone.
+    UpgradeCannotBeUndone {
+        /// The subscription whose seats move.
+        subscription: SubscriptionId,
+    },
+    /// These users' licences must be moved by hand.
+    LicencesToMoveByHand {
+        /// Who they are.
+        users: Vec<UserId>,
+    },
+    /// Service stops at the end of the term.
+    ServiceWillStop {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+}
+
+/// Returns what should be said about `events` before they happen.
+#[must_use]
+pub fn warnings(events: &[Event]) -> Vec<Warning> {
+    events.iter().flat_map(of_event).collect()
+}
+
+fn of_event(event: &Event) -> Vec<Warning> {
+    match event {
+        Event::ScheduledChangeDropped(e) => vec![Warning::ScheduledChangeWillBeDropped {
+            subscription: e.subscription.clone(),
+            quantity: e.quantity,
+            cause: e.cause,
+        }],
+        Event::SubscriptionPurchased(e) => closes(&e.subscription, e.cancel_until),
+        Event::SeatsAdded(e) => closes(&e.subscription, e.reduce_until),
+        Event::SubscriptionRenewed(e) => closes(&e.subscription, e.cancel_until),
+        Event::ShortfallRaised(e) => vec![Warning::LicencesWillExceedSeats {
+            offer: e.offer.clone(),
+            valid: e.valid,
+            assigned: e.assigned,
+        }],
+        Event::SubscriptionUpgraded(e) => {
+            let subscription = e.subscription.clone();
+            let mut warnings = vec![Warning::UpgradeCannotBeUndone { subscription }];
+            if let UpgradeTarget::New(new) = &e.target {
+                warnings.extend(closes(&new.subscription, new.cancel_until));
+            }
+            if !e.manual.is_empty() {
+                warnings.push(Warning::LicencesToMoveByHand { users: e.manual.clone() });
+            }
+            warnings
+        }
+        Event::EndOfTermActionSet(e) => match e.action {
+            super::EndOfTermAction::Renew => Vec::new(),
+            super::EndOfTermAction::Cancel => {
+                vec![Warning::ServiceWillStop { subscription: e.subscription.clone() }]
+            }
+        },
+        Event::CustomerRegistered(_)
+        | Event::DelegatedAdminGranted(_)
+        | Event::DelegatedAdminRevoked(_)
+        | Event::ExternalSubscriptionDeclared(_)
+        | Event::ExternalSubscriptionWithdrawn(_)
+        | Event::SeatsRemoved(_)
+        | Event::RenewalQuantityScheduled(_)
+        | Event::SubscriptionCancelled(_)
+        | Event::LicenceAssigned(_)
+        | Event::LicenceUnassigned(_)
+        | Event::ShortfallCleared(_)
+        | Event::SubscriptionExpired(_)
+        | Event::CatalogueImported(_) => Vec::new(),
+    }
+}
+
+fn closes(subscription: &SubscriptionId, until: Option<DateTime<Utc>>) -> Vec<Warning> {
+    let subscription = subscription.clone();
+    until.map(|until| Warning::WindowClosesAt { subscription, until }).into_iter().collect()
+}

@@ -1,0 +1,213 @@
+//! The data folder: what lies where, and the mark that keeps real and simulated time apart.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Layout of the folder that this version makes and reads.
+const FORMAT: u32 = 1;
+
+/// File that marks a data folder.
+const MARK: &str = "ledger.json";
+
+/// Which clock a folder's commits are dated by. A folder never changes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClockKind {
+    /// The machine's clock.
+    Real,
+    /// A clock that moves only when told to.
+    Simulated,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Mark {
+    format: u32,
+    clock: ClockKind,
+}
+
+/// Why a folder cannot be used. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// There is no data folder.
+    #[error("{0} is not a ledger's data folder: it has no {MARK}")]
+    NotAFolder(PathBuf),
+    /// The folder holds other files.
+    #[error("{0} holds files but no ledger: choose an empty or a new folder")]
+    NotEmpty(PathBuf),
+    /// The mark cannot be read.
+    #[error("{0} is damaged: restore it from a backup")]
+    Damaged(PathBuf),
+    /// The folder was made by a newer version.
+    #[error("{root} has format {found}, and this version knows {FORMAT}: use a newer version")]
+    Newer {
+        /// The folder.
+        root: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// The folder keeps the other kind of time.
+    #[error("{root} keeps {} time: start with --clock {}", kind_name(*found), kind_name(*found))]
+    OtherClock {
+        /// The folder.
+        root: PathBuf,
+        /// The clock it was made with.
+        found: ClockKind,
+    },
+    /// The system refused.
+    #[error("{path} cannot be used")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+const fn kind_name(kind: ClockKind) -> &'static str {
+    match kind {
+        ClockKind::Real => "real",
+        ClockKind::Simulated => "simulated",
+    }
+}
+
+/// A ledger's data folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataFolder {
+    root: PathBuf,
+    clock: ClockKind,
+}
+
+impl DataFolder {
+    /// Opens a folder that exists.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError`] when it is not a data folder, or not one that this version reads.
+    pub fn open(root: &Path) -> Result<Self, FolderError> {
+        let path = root.join(MARK);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(err) if err.kind() == io::ErrorKind::NotFound => {
+                return Err(FolderError::NotAFolder(root.to_owned()));
+            }
+            Err(source) => return Err(FolderError::Io { path, source }),
+        };
+        let mark: Mark = serde_json::from_slice(&text).map_err(|_| FolderError::Damaged(path))?;
+        if FORMAT < mark.format {
+            return Err(FolderError::Newer { root: root.to_owned(), found: mark.format });
+        }
+        Ok(Self { root: root.to_owned(), clock: mark.clock })
+    }
+
+    /// Opens a folder, or makes it when there is none or an empty one.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError`] when it holds something else or keeps another kind of time.
+    pub fn open_or_create(root: &Path, clock: ClockKind) -> Result<Self, FolderError> {
+        match Self::open(root) {
+            Ok(folder) if folder.clock == clock => Ok(folder),
+            Ok(folder) => {
+                Err(FolderError::OtherClock { root: root.to_owned(), found: folder.clock })
+            }
+            Err(FolderError::NotAFolder(_)) => Self::create(root, clock),
+            Err(err) => Err(err),
+        }
+    }
+
+    fn create(root: &Path, clock: ClockKind) -> Result<Self, FolderError> {
+        let failed = |source| FolderError::Io { path: root.to_owned(), source };
+        fs::create_dir_all(root).map_err(failed)?;
+        if fs::read_dir(root).map_err(failed)?.next().is_some() {
+            return Err(FolderError::NotEmpty(root.to_owned()));
+        }
+        write_durably(&root.join(MARK), &mark(clock)).map_err(failed)?;
+        Ok(Self { root: root.to_owned(), clock })
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Which clock dates its commits.
+    #[must_use]
+    pub const fn clock(&self) -> ClockKind {
+        self.clock
+    }
+
+    /// Where the log of what happened lies.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    /// Where the journal of the commands that changed nothing lies.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("journal")
+    }
+
+    /// Where the views lie; they can be deleted while the ledger is stopped.
+    #[must_use]
+    pub fn views(&self) -> PathBuf {
+        self.root.join("views")
+    }
+}
+
+fn mark(clock: ClockKind) -> Vec<u8> {
+    format!("{{\"format\":{FORMAT},\"clock\":\"{}\"}}\n", kind_name(clock)).into_bytes()
+}
+
+/// Replaces a small file so that a power cut leaves the old or the new one, whole.
+///
+/// # Errors
+///
+/// The system's answer; the old file is still there then.
+pub fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
+    let parent = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let beside = path.with_extension("new");
+    let mut file = File::create(&beside)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    File::open(parent)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_keeps_its_kind_of_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("data");
+        let made = DataFolder::open_or_create(&root, ClockKind::Simulated).unwrap();
+        assert_eq!(DataFolder::open_or_create(&root, ClockKind::Simulated).unwrap(), made);
+        let other = DataFolder::open_or_create(&root, ClockKind::Real).unwrap_err();
+        assert!(other.to_string().ends_with("keeps simulated time: start with --clock simulated"));
+    }
+
+    #[test]
+    fn what_is_not_a_data_folder_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("letter.txt"), "dear").unwrap();
+        let refused = DataFolder::open_or_create(dir.path(), ClockKind::Real);
+        assert!(matches!(refused, Err(FolderError::NotEmpty(_))), "{refused:?}");
+        assert!(matches!(DataFolder::open(dir.path()), Err(FolderError::NotAFolder(_))));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_newer_or_damaged_folder_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(MARK), r#"{"format":2,"clock":"real"}"#).unwrap();
+        assert!(matches!(DataFolder::open(dir.path()), Err(FolderError::Newer { found: 2, .. })));
+        fs::write(dir.path().join(MARK), "{").unwrap();
+        assert!(matches!(DataFolder::open(dir.path()), Err(FolderError::Damaged(_))));
+    }
+}

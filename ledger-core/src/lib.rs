@@ -1,0 +1,33 @@
+//! Domain, event log and command path of the subscription ledger.
+//!
+//! Reading order; a module uses only those before it:
+//!
+//! - pure: [`ids`], [`calendar`], [`money`], [`catalogue`], [`customer`] (command, event, rejection,
+//!   state, decide), [`charges`];
+//! - bytes: [`commit`] (canonical bytes and the hash link), [`codec`] (events to bytes and back);
+//! - I/O: [`store`] (the seam and two stores), [`folder`] (what lies where on disk), [`record`]
+//!   (commits read back), [`ledger`] (the only caller of decide and store).
+
+pub mod ids;
+
+pub mod calendar;
+
+pub mod money;
+
+pub mod catalogue;
+
+pub mod customer;
+
+pub mod charges;
+
+pub mod commit;
+
+pub mod codec;
+
+pub mod store;
+
+pub mod folder;
+
+pub mod record;
+
+pub mod ledger;

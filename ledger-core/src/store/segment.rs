@@ -1,0 +1,403 @@
+//! The embedded log: append-only segment files in one folder, one writer, many readers.
+//!
+//! All integers are big-endian. A segment is a header and records without padding:
+//!
+//! ```text
+//! header, 64 bytes   "LEDGRSEG"  format u32  first position u64  log id 16  zeros 24  CRC32C u32
+//! record             length u32  CRC32C u32  position u64  durable u64  SHA-256 32  commit
+//! ```
+//!
+//! `length` counts what follows the checksum, which covers the length, too. `durable` is the last
+//! position that was durable when the record was written: a later record thereby proves that an
+//! earlier one was acknowledged, which tells damage from an append that a power cut has torn. The
+//! file `anchor` has two slots, 512 bytes apart, that are written in turn:
+//!
+//! ```text
+//! slot, 72 bytes     "LEDGRANC"  format u32  position u64  log id 16  SHA-256 32  CRC32C u32
+//! ```
+//!
+//! `docs/LOG-FORMAT.md` tells auditors and operators the same, with the rules. Reading order:
+//! `format` (bytes), `disk` (system calls), `anchor` and `folder` (files), `index` and `reader`
+//! (what readers see), `queue` and `writer` (how it grows), `walk` (how it is checked).
+
+mod anchor;
+mod disk;
+#[cfg(test)]
+mod faults;
+mod folder;
+mod format;
+mod index;
+mod queue;
+mod reader;
+mod walk;
+mod writer;
+
+use std::fmt;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use eventually::store::{EventStore, EventStream, Expected, Select};
+use eventually::subscription::{self, EventSubscriber};
+use futures::FutureExt;
+use futures::future::{self, BoxFuture};
+use futures::stream::BoxStream;
+
+use self::anchor::AnchorFile;
+use self::disk::{Disk, NamedFile, RealDisk};
+use self::folder::{Listed, failed};
+use self::format::{Anchor, Header, LogId};
+use self::index::Index;
+use self::queue::{Phase, Queue};
+use self::reader::Durable;
+use self::walk::{OnProblem, Visitor, Walked};
+pub use self::walk::{Problem, VerifyReport};
+use self::writer::Writer;
+use super::{Appended, CommitLog, StoreError, StoredCommit};
+use crate::commit::SealedCommit;
+use crate::ids::StreamId;
+
+/// How a log is laid out on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentOptions {
+    /// Size from which a segment is closed and the next one started, in bytes.
+    pub segment_bytes: u64,
+}
+
+impl Default for SegmentOptions {
+    /// Segments of 64 MiB.
+    fn default() -> Self {
+        Self { segment_bytes: 64 * 1024 * 1024 }
+    }
+}
+
+/// A log in a folder. Clones share it; it is closed with the last of them.
+///
+/// Reading goes on after [`close`](Self::close) and after a failed write. A power cut can leave the
+/// first commits of an append of several that was not acknowledged; one commit is always whole.
+#[derive(Clone)]
+pub struct SegmentLog {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    dir: PathBuf,
+    durable: Arc<Durable>,
+    queue: Arc<Queue>,
+    running: Mutex<Running>,
+}
+
+/// What closing ends.
+#[derive(Default)]
+struct Running {
+    writer: Option<JoinHandle<Result<(), StoreError>>>,
+    lock: Option<File>,
+}
+
+impl SegmentLog {
+    /// Opens the log in `dir` to read and append, and creates it if the folder is empty or missing.
+    ///
+    /// Checks the whole log. Cuts off the rest of an append that was never acknowledged, with a
+    /// warning; anything else that is wrong is an error, and then nothing is changed. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`], [`StoreError::Damaged`], [`StoreError::Shortened`],
+    /// [`StoreError::Foreign`] or [`StoreError::Io`]; see there.
+    pub fn open(dir: &Path, options: SegmentOptions) -> Result<Self, StoreError> {
+        let SegmentOptions { segment_bytes } = options;
+        Self::open_on(Arc::new(RealDisk), dir, segment_bytes)
+    }
+
+    fn open_on(disk: Arc<dyn Disk>, dir: &Path, segment_bytes: u64) -> Result<Self, StoreError> {
+        folder::create(&*disk, dir)?;
+        let lock = folder::lock(dir)?;
+        let mut loader = Loader::default();
+        let walked = walk::walk(dir, OnProblem::Stop, &mut loader)?;
+        let mut index = loader.index;
+        let tail = match loader.last {
+            Some(last) => mend_tail(&*disk, dir, &last.path, &walked)?,
+            None => create_log(&*disk, dir, &mut index)?,
+        };
+        let anchor = Anchor {
+            log_id: walked.log_id.unwrap_or(tail.log_id),
+            position: index.last(),
+            hash: walked.hash,
+        };
+        let anchor_file = match walked.anchor {
+            Some(_) => AnchorFile::open(Arc::clone(&disk), dir, anchor),
+            None => AnchorFile::create(Arc::clone(&disk), dir, anchor),
+        };
+        let anchor_file = anchor_file.map_err(failed(&dir.join(anchor::NAME), "written"))?;
+        let (queue, durable) =
+            (Arc::new(Queue::new(Phase::Open)), Arc::new(Durable::new(index, Phase::Open)));
+        let writer = Writer {
+            disk,
+            dir: dir.to_owned(),
+            segment_bytes,
+            queue: Arc::clone(&queue),
+            durable: Arc::clone(&durable),
+            anchor_file,
+            anchor,
+            segment: tail.file,
+            length: walked.intact_end,
+        };
+        let writer = thread::Builder::new().name("log-writer".to_owned()).spawn(|| writer.run());
+        let writer = Some(writer.map_err(failed(dir, "given a writer thread"))?);
+        let running = Mutex::new(Running { writer, lock: Some(lock) });
+        Ok(Self { shared: Arc::new(Shared { dir: dir.to_owned(), durable, queue, running }) })
+    }
+
+    /// Opens the log in `dir` for a tool: appends answer [`StoreError::Closed`].
+    ///
+    /// Checks the whole log and changes nothing. Takes the same lock as [`open`](Self::open). Skips the
+    /// rest of an append that was never acknowledged, with a warning. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open); a folder without a log is [`StoreError::Foreign`].
+    pub fn open_read_only(dir: &Path) -> Result<Self, StoreError> {
+        let lock = folder::lock_existing(dir)?;
+        let mut loader = Loader::default();
+        let walked = walk::walk(dir, OnProblem::Stop, &mut loader)?;
+        let last = loader.last.ok_or_else(|| no_log(dir))?;
+        warn_of_tail(&last, &walked, "skipped");
+        let running = Mutex::new(Running { writer: None, lock });
+        let durable = Arc::new(Durable::new(loader.index, Phase::Closed));
+        let queue = Arc::new(Queue::new(Phase::Closed));
+        Ok(Self { shared: Arc::new(Shared { dir: dir.to_owned(), durable, queue, running }) })
+    }
+
+    /// Writes what waits, syncs the anchor and unlocks the folder. Blocks.
+    ///
+    /// Called again, it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Poisoned`] when a write has failed before, [`StoreError::Io`] when the anchor
+    /// cannot be synced. All that was acknowledged is durable in any case.
+    pub fn close(&self) -> Result<(), StoreError> {
+        self.shared.close()
+    }
+}
+
+impl Shared {
+    fn close(&self) -> Result<(), StoreError> {
+        self.queue.close();
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let Running { writer, lock } = std::mem::take(&mut *running);
+        let closed =
+            writer.map_or(Ok(()), |writer| writer.join().unwrap_or(Err(StoreError::Poisoned)));
+        drop(lock);
+        closed
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Err(err) = self.close() {
+            tracing::warn!(dir = %self.dir.display(), %err, "the log was not closed cleanly");
+        }
+    }
+}
+
+impl fmt::Debug for SegmentLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SegmentLog").field("dir", &self.shared.dir).finish_non_exhaustive()
+    }
+}
+
+/// Checks everything in the log of a stopped folder and changes nothing. Blocks.
+///
+/// Goes on after a problem where it can. `progress` is told the bytes done and the bytes in total.
+///
+/// # Errors
+///
+/// [`StoreError::Locked`], [`StoreError::Io`], or [`StoreError::Foreign`] for a folder without a log.
+/// All other problems are in the report.
+pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, StoreError> {
+    let _lock = folder::lock_existing(dir)?;
+    let report = walk::walk(dir, OnProblem::Note, &mut Reporter { progress })?.report;
+    if report.segments == 0 && report.anchored_position.is_none() && report.problems.is_empty() {
+        return Err(no_log(dir));
+    }
+    Ok(report)
+}
+
+fn no_log(dir: &Path) -> StoreError {
+    let reason = "there is no log in this folder".to_owned();
+    StoreError::Foreign { file: dir.to_owned(), reason }
+}
+
+struct Reporter<'a> {
+    progress: &'a mut dyn FnMut(u64, u64),
+}
+
+impl Visitor for Reporter<'_> {
+    fn progress(&mut self, bytes_done: u64, bytes_total: u64) {
+        (self.progress)(bytes_done, bytes_total);
+    }
+}
+
+/// Builds the index while the log is checked.
+#[derive(Default)]
+struct Loader {
+    index: Index,
+    last: Option<Arc<NamedFile>>,
+}
+
+impl Visitor for Loader {
+    fn segment(&mut self, segment: &Listed) -> Result<(), StoreError> {
+        let file = File::open(&segment.path).map_err(failed(&segment.path, "opened"))?;
+        let file = Arc::new(NamedFile { path: segment.path.clone(), file });
+        self.index.push_segment(Arc::clone(&file));
+        self.last = Some(file);
+        Ok(())
+    }
+
+    fn commit(&mut self, sealed: &SealedCommit, size: u64) -> Result<(), StoreError> {
+        self.index.push(&sealed.commit().stream, sealed.hash(), size)
+    }
+}
+
+/// The open segment.
+struct Tail {
+    file: Arc<NamedFile>,
+    log_id: LogId,
+}
+
+fn create_log(disk: &dyn Disk, dir: &Path, index: &mut Index) -> Result<Tail, StoreError> {
+    let mut log_id = LogId::default();
+    getrandom::fill(&mut log_id)
+        .map_err(|err| failed(dir, "given a random id")(std::io::Error::other(err)))?;
+    let file = folder::create_segment(disk, dir, Header { log_id, first: 1 });
+    let file = Arc::new(file.map_err(failed(&folder::segment_path(dir, 1), "created"))?);
+    index.push_segment(Arc::clone(&file));
+    Ok(Tail { file, log_id })
+}
+
+/// Cuts off a torn tail and makes durable what a crash may have left in memory only.
+fn mend_tail(
+    disk: &dyn Disk,
+    dir: &Path,
+    path: &Path,
+    walked: &Walked,
+) -> Result<Tail, StoreError> {
+    let file = File::options().read(true).write(true).open(path).map_err(failed(path, "opened"))?;
+    let file = NamedFile { path: path.to_owned(), file };
+    if 0 < walked.report.torn_tail_bytes {
+        warn_of_tail(&file, walked, "cut off");
+        disk.cut(&file, walked.intact_end).map_err(failed(path, "cut"))?;
+    }
+    rewrite(disk, &file, walked).map_err(failed(path, "synced"))?;
+    disk.sync_folder(dir).map_err(failed(dir, "synced"))?;
+    Ok(Tail { file: Arc::new(file), log_id: walked.log_id.unwrap_or_default() })
+}
+
+/// Writes the bytes after the anchor once more, unchanged, and syncs them.
+///
+/// After a failed sync the system may hold pages in memory that it takes for written although they
+/// never reached the disk; only a write makes the next sync try again.
+fn rewrite(disk: &dyn Disk, file: &NamedFile, walked: &Walked) -> std::io::Result<()> {
+    let mut tail = vec![0; format::length(walked.intact_end - walked.anchored_end)?];
+    file.file.read_exact_at(&mut tail, walked.anchored_end)?;
+    if !tail.is_empty() {
+        disk.write_at(file, &tail, walked.anchored_end)?;
+    }
+    disk.sync(file)
+}
+
+fn warn_of_tail(file: &NamedFile, walked: &Walked, done: &str) {
+    let bytes = walked.report.torn_tail_bytes;
+    if 0 < bytes {
+        let (file, offset) = (file.path.display(), walked.intact_end);
+        tracing::warn!(%file, offset, bytes, "an append was never acknowledged; its rest is {done}");
+    }
+}
+
+impl EventStore for SegmentLog {
+    type SourceId = StreamId;
+    type Event = SealedCommit;
+    type Error = StoreError;
+
+    fn append(
+        &mut self,
+        source: StreamId,
+        expected: Expected,
+        commits: Vec<SealedCommit>,
+    ) -> BoxFuture<'_, Result<u32, StoreError>> {
+        let appended = self.shared.queue.append(source, expected, commits);
+        async move { super::numbered(appended.await?.version) }.boxed()
+    }
+
+    fn stream(
+        &self,
+        source: StreamId,
+        select: Select,
+    ) -> BoxFuture<'_, Result<EventStream<'_, Self>, StoreError>> {
+        let commits = self.shared.durable.read_stream(source, super::first_selected(select));
+        future::ready(Ok(commits)).boxed()
+    }
+
+    fn stream_all(
+        &self,
+        select: Select,
+    ) -> BoxFuture<'_, Result<EventStream<'_, Self>, StoreError>> {
+        future::ready(Ok(self.read_from(super::first_selected(select)))).boxed()
+    }
+
+    fn remove(&mut self, _: StreamId) -> BoxFuture<'_, Result<(), StoreError>> {
+        future::ready(Err(StoreError::AppendOnly)).boxed()
+    }
+}
+
+impl EventSubscriber for SegmentLog {
+    type SourceId = StreamId;
+    type Event = SealedCommit;
+    type Error = StoreError;
+
+    fn subscribe_all(
+        &self,
+    ) -> BoxFuture<'_, Result<subscription::EventStream<'_, Self>, StoreError>> {
+        // Holds the durable part only, so that a subscriber does not keep the log open.
+        let (reader, waiter) = (Arc::clone(&self.shared.durable), Arc::clone(&self.shared.durable));
+        let commits = super::follow(
+            self.durable_position() + 1,
+            move |position| reader.read_from(position),
+            move |position| {
+                let waiter = Arc::clone(&waiter);
+                async move { waiter.wait_beyond(position).await }.boxed()
+            },
+        );
+        future::ready(Ok(commits)).boxed()
+    }
+}
+
+impl CommitLog for SegmentLog {
+    fn append_commit(
+        &self,
+        commit: SealedCommit,
+    ) -> BoxFuture<'static, Result<Appended, StoreError>> {
+        let queue = Arc::clone(&self.shared.queue);
+        async move {
+            let expected = super::expected_before(&commit)?;
+            queue.append(commit.commit().stream.clone(), expected, vec![commit]).await
+        }
+        .boxed()
+    }
+
+    fn durable_position(&self) -> u64 {
+        self.shared.durable.position()
+    }
+
+    fn read_from(&self, position: u64) -> BoxStream<'static, Result<StoredCommit, StoreError>> {
+        self.shared.durable.read_from(position)
+    }
+
+    fn wait_beyond(&self, position: u64) -> BoxFuture<'static, Result<u64, StoreError>> {
+        let durable = Arc::clone(&self.shared.durable);
+        async move { durable.wait_beyond(position).await }.boxed()
+    }
+}

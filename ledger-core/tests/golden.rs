@@ -1,0 +1,92 @@
+//! Every stored version of every event stays readable, and the current one is written as it always was.
+//!
+//! `golden/NAME.vN.json` holds examples of the event, `golden/NAME.vN.hex` their stored bytes, one line
+//! each. Files are added, never changed. A missing `.hex` is written by `GOLDEN=write cargo test`.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::PathBuf;
+
+use ledger_core::codec::{CODEC, CodecError, EVENTS, decode, encode};
+use ledger_core::commit::EncodedEvent;
+use ledger_core::customer::Event;
+
+fn golden(name: &str, schema: u16, kind: &str) -> PathBuf {
+    let file = format!("tests/golden/{name}.v{schema}.{kind}");
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)
+}
+
+fn examples(name: &str, schema: u16) -> Vec<Event> {
+    let path = golden(name, schema, "json");
+    let text = fs::read(&path).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
+    serde_json::from_slice(&text).unwrap_or_else(|err| panic!("{}: {err}", path.display()))
+}
+
+fn stored(name: &str, schema: u16) -> Vec<EncodedEvent> {
+    let path = golden(name, schema, "hex");
+    let text = fs::read_to_string(&path).unwrap_or_else(|err| {
+        panic!("{}: {err}; write it with GOLDEN=write cargo test -p ledger-core", path.display())
+    });
+    text.lines()
+        .map(|line| EncodedEvent { name: name.to_owned(), schema, bytes: bytes(line) })
+        .collect()
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.bytes().collect();
+    digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
+
+fn write_missing(name: &str, schema: u16, examples: &[Event]) {
+    let path = golden(name, schema, "hex");
+    if std::env::var_os("GOLDEN").is_none() || path.exists() {
+        return;
+    }
+    let hex = |byte: &u8| format!("{byte:02x}");
+    let line = |event: &Event| encode(event).unwrap().bytes.iter().map(hex).collect::<String>();
+    let lines: Vec<String> = examples.iter().map(line).collect();
+    fs::write(path, lines.join("\n") + "\n").unwrap();
+}
+
+#[test]
+fn every_version_of_every_event_stays_readable() {
+    for (name, current) in EVENTS {
+        for schema in 1..=*current {
+            let expected = examples(name, schema);
+            assert!(!expected.is_empty(), "{name} has no example");
+            write_missing(name, schema, &expected);
+            let read: Vec<Event> =
+                stored(name, schema).iter().map(|event| decode(CODEC, event).unwrap()).collect();
+            assert_eq!(read, expected, "{name} schema {schema}");
+        }
+    }
+}
+
+#[test]
+fn the_current_version_is_written_as_it_always_was() {
+    for (name, schema) in EVENTS {
+        let written: Vec<EncodedEvent> =
+            examples(name, *schema).iter().map(|event| encode(event).unwrap()).collect();
+        assert_eq!(written, stored(name, *schema), "{name}");
+    }
+}
+
+#[test]
+fn what_is_unknown_or_damaged_is_an_error_that_says_what() {
+    let event = stored("SeatsAdded", 1).remove(0);
+    let newer = EncodedEvent { schema: 9, ..event.clone() };
+    let unknown = decode(CODEC, &newer).unwrap_err().to_string();
+    assert_eq!(unknown, "event SeatsAdded with schema 9 is unknown to this version");
+    let codec = decode("postcard-1", &event).unwrap_err().to_string();
+    assert_eq!(codec, "codec postcard-1 is unknown to this version");
+    let longer = EncodedEvent { bytes: [&event.bytes[..], &[0]].concat(), ..event.clone() };
+    assert!(matches!(decode(CODEC, &longer), Err(CodecError::Trailing { bytes: 1, .. })));
+    for length in 0..event.bytes.len() {
+        let cut = EncodedEvent { bytes: event.bytes[..length].to_vec(), ..event.clone() };
+        assert!(matches!(decode(CODEC, &cut), Err(CodecError::Decode { .. })), "cut at {length}");
+    }
+}

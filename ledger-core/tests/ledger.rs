@@ -1,0 +1,218 @@
+//! The command path: one outcome per command, whatever happens between.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use ledger_core::calendar::{BillingCycle, TermDuration};
+use ledger_core::catalogue::SEEDS_TOML;
+use ledger_core::customer::{AddSeats, Command, ImportCatalogue, Purchase, RegisterCustomer};
+use ledger_core::ids::{
+    Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
+    StreamId, SubscriptionId,
+};
+use ledger_core::ledger::{ExecuteError, Ledger, Outcome, Request};
+use ledger_core::money::Currency;
+use ledger_core::store::CommitLog;
+use ledger_core::store::memory::MemoryLog;
+use ledger_core::store::segment::{SegmentLog, SegmentOptions};
+
+fn acme() -> StreamId {
+    StreamId::Customer(CustomerId::try_new("acme").unwrap())
+}
+
+fn request(id: &str, command: Command) -> Request {
+    Request {
+        stream: acme(),
+        command,
+        command_id: CommandId::try_new(id).unwrap(),
+        actor: Actor { id: ActorId::try_new("someone").unwrap(), role: Role::Operator },
+        reason: Reason::try_new("test").unwrap(),
+        now: "2024-03-01T09:00:00.5Z".parse().unwrap(),
+        correlation_id: None,
+        causation_id: None,
+        expected_version: None,
+    }
+}
+
+fn add_seats(seats: u32) -> Command {
+    let subscription = SubscriptionId::try_new("s1").unwrap();
+    Command::AddSeats(AddSeats { subscription, seats })
+}
+
+/// A ledger with one customer that has ten seats of E3: two commits.
+async fn with_ten_seats<L: CommitLog>(log: L, journal: L) -> Arc<Ledger<L>> {
+    let ledger = Ledger::open(log, journal, NonZeroUsize::MIN).await.unwrap();
+    let catalogue = toml::from_str(SEEDS_TOML).unwrap();
+    let import = request("import", Command::ImportCatalogue(ImportCatalogue { catalogue }));
+    ledger.execute(Request { stream: StreamId::Catalogue, ..import }).await.unwrap();
+    let register = Command::RegisterCustomer(RegisterCustomer {
+        name: "Acme".to_owned(),
+        programme: ProgrammeId::try_new("nce").unwrap(),
+        reseller: ResellerId::try_new("r1").unwrap(),
+        market: "FR".to_owned(),
+        currency: Currency::EUR,
+    });
+    ledger.execute(request("register", register)).await.unwrap();
+    let purchase = Command::Purchase(Purchase {
+        subscription: SubscriptionId::try_new("s1").unwrap(),
+        offer: OfferId::try_new("office-365-e3").unwrap(),
+        term: TermDuration::P1Y,
+        billing: BillingCycle::Annual,
+        quantity: 10,
+    });
+    ledger.execute(request("purchase", purchase)).await.unwrap();
+    Arc::new(ledger)
+}
+
+async fn in_memory() -> Arc<Ledger<MemoryLog>> {
+    with_ten_seats(MemoryLog::default(), MemoryLog::default()).await
+}
+
+async fn quantity<L: CommitLog>(ledger: &Ledger<L>) -> (u32, u64) {
+    let customer = acme().customer().unwrap().clone();
+    let (customer, version) = ledger.customer(&customer).await.unwrap().unwrap();
+    (customer.subscriptions.values().next().unwrap().quantity, version)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_command_twice_at_once_makes_one_event_and_one_answer() {
+    let ledger = in_memory().await;
+    let twice = join_all((0..2).map(|_| {
+        let ledger = Arc::clone(&ledger);
+        tokio::spawn(async move { ledger.execute(request("add", add_seats(5))).await.unwrap() })
+    }));
+    let outcomes: Vec<Outcome> = twice.await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(outcomes[0].recorded, outcomes[1].recorded);
+    assert_ne!(outcomes[0].hit, outcomes[1].hit, "one of them is the repetition");
+    assert_eq!(quantity(&ledger).await, (15, 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_commands_at_once_are_carried_out_once_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |name| SegmentLog::open(&dir.path().join(name), SegmentOptions::default()).unwrap();
+    let ledger = with_ten_seats(open("log"), open("journal")).await;
+    let all = join_all((0..64).map(|number| {
+        let ledger = Arc::clone(&ledger);
+        let request = request(&format!("add-{number}"), add_seats(1));
+        tokio::spawn(async move { ledger.execute(request).await.unwrap().version })
+    }));
+    let mut versions: Vec<u64> = all.await.into_iter().map(Result::unwrap).collect();
+    versions.sort_unstable();
+    assert_eq!(versions, (3..67).collect::<Vec<u64>>());
+    assert_eq!(quantity(&ledger).await, (74, 66));
+}
+
+/// Two ledgers on one log, as two processes have it on a clustered one.
+#[tokio::test]
+async fn another_writer_is_noticed_and_the_decision_made_again() {
+    let (log, journal) = (MemoryLog::default(), MemoryLog::default());
+    let one = with_ten_seats(log.clone(), journal.clone()).await;
+    let other = Ledger::open(log, journal, NonZeroUsize::MIN).await.unwrap();
+    for round in 0..4_u32 {
+        let ours = one.execute(request(&format!("one-{round}"), add_seats(1))).await.unwrap();
+        let theirs = other.execute(request(&format!("other-{round}"), add_seats(1))).await.unwrap();
+        assert_eq!(theirs.version, ours.version + 1);
+    }
+    assert_eq!(quantity(&one).await, (18, 10));
+    let repeated = other.execute(request("one-0", add_seats(1))).await.unwrap();
+    assert!(repeated.hit, "the other ledger's answer is found");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_ledgers_that_race_on_one_log_lose_and_double_nothing() {
+    let (log, journal) = (MemoryLog::default(), MemoryLog::default());
+    let one = with_ten_seats(log.clone(), journal.clone()).await;
+    let other = Arc::new(Ledger::open(log, journal, NonZeroUsize::MIN).await.unwrap());
+    let racers = [("one", Arc::clone(&one)), ("other", other)].map(|(name, ledger)| {
+        tokio::spawn(async move {
+            for number in 0..200 {
+                let request = request(&format!("{name}-{number}"), add_seats(1));
+                // Busy means that nothing was written: the same command is sent again.
+                while let Err(err) = ledger.execute(request.clone()).await {
+                    assert!(matches!(err, ExecuteError::Busy), "{err:?}");
+                }
+            }
+        })
+    });
+    join_all(racers).await.into_iter().for_each(Result::unwrap);
+    assert_eq!(quantity(&one).await, (410, 402));
+}
+
+#[tokio::test]
+async fn the_same_id_with_another_command_names_the_field_that_differs() {
+    let ledger = in_memory().await;
+    ledger.execute(request("add", add_seats(5))).await.unwrap();
+    let reused = ledger.execute(request("add", add_seats(6))).await;
+    assert!(
+        matches!(&reused, Err(ExecuteError::CommandIdReused { field }) if field == "seats"),
+        "{reused:?}"
+    );
+    assert_eq!(quantity(&ledger).await, (15, 3));
+}
+
+#[tokio::test]
+async fn a_refusal_is_kept_and_answered_again_even_when_it_would_succeed_by_then() {
+    let ledger = in_memory().await;
+    let too_many = |now: &str| Request {
+        now: now.parse().unwrap(),
+        ..request(
+            "schedule",
+            Command::Purchase(Purchase {
+                subscription: SubscriptionId::try_new("s1").unwrap(),
+                offer: OfferId::try_new("office-365-e3").unwrap(),
+                term: TermDuration::P1Y,
+                billing: BillingCycle::Annual,
+                quantity: 1,
+            }),
+        )
+    };
+    let first = ledger.execute(too_many("2024-03-01T10:00:00Z")).await;
+    assert!(matches!(&first, Err(ExecuteError::Refused { hit: false, .. })), "{first:?}");
+    let again = ledger.execute(too_many("2024-03-02T10:00:00Z")).await;
+    assert!(matches!(&again, Err(ExecuteError::Refused { hit: true, .. })), "{again:?}");
+    let refusals = ledger.refusals(&acme()).await.unwrap();
+    let codes: Vec<&str> =
+        refusals.iter().map(|(_, r)| r.as_ref().unwrap().code.as_str()).collect();
+    assert_eq!(codes, ["SUBSCRIPTION_EXISTS"]);
+    assert_eq!(quantity(&ledger).await, (10, 2));
+}
+
+#[tokio::test]
+async fn a_version_that_has_moved_on_is_refused_before_the_rules() {
+    let ledger = in_memory().await;
+    let stale = Request { expected_version: Some(1), ..request("add", add_seats(0)) };
+    let stale = ledger.execute(stale).await;
+    let differs = Err::<(), _>(ExecuteError::VersionDiffers { expected: 1, actual: 2 });
+    assert_eq!(format!("{:?}", stale.map(|_| ())), format!("{differs:?}"));
+    let seen = Request { expected_version: Some(2), ..request("add", add_seats(5)) };
+    assert_eq!(ledger.execute(seen.clone()).await.unwrap().version, 3);
+    assert!(ledger.execute(seen).await.unwrap().hit, "a repetition comes before the version");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_does_not_reorder_a_history() {
+    let ledger = in_memory().await;
+    let earlier = "2023-01-01T00:00:00Z".parse().unwrap();
+    let add = Request { now: earlier, ..request("add", add_seats(5)) };
+    let outcome = ledger.execute(add).await.unwrap();
+    let recorded_at = outcome.recorded.unwrap().commit().recorded_at;
+    assert_eq!(recorded_at.to_rfc3339(), "2024-03-01T09:00:00.500+00:00");
+}
+
+#[tokio::test]
+async fn everything_is_there_after_the_log_is_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |name| SegmentLog::open(&dir.path().join(name), SegmentOptions::default()).unwrap();
+    let ledger = with_ten_seats(open("log"), open("journal")).await;
+    let first = ledger.execute(request("add", add_seats(5))).await.unwrap();
+    drop(ledger);
+    let ledger = Ledger::open(open("log"), open("journal"), NonZeroUsize::MIN).await.unwrap();
+    assert_eq!(quantity(&ledger).await, (15, 3));
+    let again = ledger.execute(request("add", add_seats(5))).await.unwrap();
+    assert!(again.hit);
+    assert_eq!(again.recorded, first.recorded);
+}
