@@ -19,7 +19,7 @@ use crate::customer::{
     Command, Context, Customer, Event, Rejection, Warning, decide, decide_catalogue, evolve,
     warnings,
 };
-use crate::ids::{Actor, CommandId, CustomerId, Reason, StreamId};
+use crate::ids::{Actor, CommandId, CustomerId, Reason, Role, StreamId};
 use crate::money::MoneyError;
 use crate::record::{Recorded, Refusal, charge_lines};
 use crate::store::{Appended, CommitLog, StoreError};
@@ -190,9 +190,14 @@ impl Account {
         self.answers.insert(commit.command_id.clone(), (commit.request_hash, kept));
     }
 
+    /// What time brings about is decided anew until it succeeds: its id is the same every time, and
+    /// nobody is there to send it with another one.
     fn add_journal(&mut self, sealed: &SealedCommit) {
         let commit = sealed.commit();
         self.journal_tip = Tip { version: commit.version, hash: sealed.hash() };
+        if commit.actor.role == Role::Scheduler {
+            return;
+        }
         let kept = Kept::Journal(commit.version);
         self.answers.insert(commit.command_id.clone(), (commit.request_hash, kept));
     }

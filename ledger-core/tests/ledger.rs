@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use ledger_core::calendar::{BillingCycle, TermDuration};
-use ledger_core::catalogue::SEEDS_TOML;
-use ledger_core::customer::{AddSeats, Command, ImportCatalogue, Purchase, RegisterCustomer};
+use ledger_core::catalogue::{Catalogue, SEEDS_TOML};
+use ledger_core::customer::{
+    AddSeats, Command, ImportCatalogue, Purchase, RegisterCustomer, Renew,
+};
 use ledger_core::ids::{
     Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
     StreamId, SubscriptionId,
@@ -179,6 +181,44 @@ async fn a_refusal_is_kept_and_answered_again_even_when_it_would_succeed_by_then
         refusals.iter().map(|(_, r)| r.as_ref().unwrap().code.as_str()).collect();
     assert_eq!(codes, ["SUBSCRIPTION_EXISTS"]);
     assert_eq!(quantity(&ledger).await, (10, 2));
+}
+
+#[tokio::test]
+async fn a_renewal_that_was_refused_is_decided_anew() {
+    let ledger = in_memory().await;
+    let renew = |now: &str| {
+        let renew = Renew {
+            subscription: SubscriptionId::try_new("s1").unwrap(),
+            term_end: "2025-02-28".parse().unwrap(),
+        };
+        let actor = Actor { id: ActorId::try_new("scheduler").unwrap(), role: Role::Scheduler };
+        let now = now.parse().unwrap();
+        Request { actor, now, ..request("renew/s1/2025-02-28", Command::Renew(renew)) }
+    };
+    let early = ledger.execute(renew("2025-02-28T23:59:59.999Z")).await;
+    assert!(matches!(&early, Err(ExecuteError::Refused { hit: false, .. })), "{early:?}");
+    assert!(!ledger.execute(renew("2025-03-01T00:00:00Z")).await.unwrap().hit);
+    assert!(ledger.execute(renew("2025-03-02T00:00:00Z")).await.unwrap().hit);
+}
+
+#[tokio::test]
+async fn a_catalogue_version_stands_for_one_content() {
+    let ledger = in_memory().await;
+    let import = |id, change: fn(&mut Catalogue)| {
+        let mut catalogue: Catalogue = toml::from_str(SEEDS_TOML).unwrap();
+        change(&mut catalogue);
+        let import = request(id, Command::ImportCatalogue(ImportCatalogue { catalogue }));
+        ledger.execute(Request { stream: StreamId::Catalogue, ..import })
+    };
+    let same = import("again", |_| {}).await.unwrap();
+    assert_eq!(same.recorded, None, "it is there already");
+    let other = import("other", |catalogue| catalogue.programmes.clear()).await;
+    let Err(ExecuteError::Refused { refusal, .. }) = other else { panic!("{other:?}") };
+    assert_eq!(
+        refusal.message,
+        "the catalogue has 2 problem(s): there are no programmes; \
+         version \"seeds-1\" was imported before with another content"
+    );
 }
 
 #[tokio::test]

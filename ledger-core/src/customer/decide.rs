@@ -68,7 +68,8 @@ pub fn decide(
 }
 
 /// Returns the events that `command` leads to in the catalogue's stream; none when this very version
-/// is the last one imported.
+/// was imported already. A version's name stands for one content, because decisions are recorded
+/// under it.
 ///
 /// # Errors
 ///
@@ -78,12 +79,17 @@ pub fn decide_catalogue(known: &Catalogues, command: &Command) -> Result<Vec<Eve
         let belongs_to = "a customer";
         return Err(Rejection::WrongStream { command: command.name(), belongs_to });
     };
-    let problems = c.catalogue.problems();
+    let namesake = known.iter().find(|known| known.version == c.catalogue.version);
+    if namesake == Some(&c.catalogue) {
+        return Ok(Vec::new());
+    }
+    let mut problems = c.catalogue.problems();
+    if namesake.is_some() {
+        let version = &c.catalogue.version;
+        problems.push(format!("version {version:?} was imported before with another content"));
+    }
     if !problems.is_empty() {
         return Err(Rejection::CatalogueInvalid { problems });
-    }
-    if known.iter().last() == Some(&c.catalogue) {
-        return Ok(Vec::new());
     }
 
     let catalogue = c.catalogue.clone();
