@@ -48,3 +48,40 @@ impl Aggregate for CustomerAccount {
         ready(events.map(|events| (!events.is_empty()).then_some(events))).boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use eventually::aggregate::AggregateRootBuilder;
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::catalogue::SEEDS_TOML;
+    use crate::customer::{GrantDelegatedAdmin, RegisterCustomer};
+    use crate::ids::{ActorId, ProgrammeId, ResellerId, Role};
+    use crate::money::Currency;
+
+    #[test]
+    fn an_aggregate_root_of_eventually_decides_and_folds_as_the_ledger_does() {
+        let account = CustomerAccount {
+            now: "2024-03-01T09:00:00Z".parse().unwrap(),
+            actor: Actor { id: ActorId::try_new("someone").unwrap(), role: Role::Operator },
+            catalogue: Some(Arc::new(toml::from_str(SEEDS_TOML).unwrap())),
+        };
+        let register = Command::RegisterCustomer(RegisterCustomer {
+            name: "Acme".to_owned(),
+            programme: ProgrammeId::try_new("nce").unwrap(),
+            reseller: ResellerId::try_new("r1").unwrap(),
+            market: "FR".to_owned(),
+            currency: Currency::EUR,
+        });
+        let grant = Command::GrantDelegatedAdmin(GrantDelegatedAdmin {});
+        let id = CustomerId::try_new("acme").unwrap();
+        let mut root = AggregateRootBuilder::from(account).build(id.clone());
+
+        let refused = block_on(root.handle(grant.clone())).unwrap_err();
+        assert_eq!(refused, Rejection::CustomerUnknown { customer: id });
+        block_on(root.handle(register)).unwrap();
+        block_on(root.handle(grant)).unwrap();
+        assert!(root.state().as_ref().is_some_and(|customer| customer.delegated_admin));
+    }
+}
