@@ -10,11 +10,13 @@ mod upgrade;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::command::Command;
-use super::event::{ChargeBasis, DropCause, Event, RuleSet, ScheduledChangeDropped};
+use super::event::{ChargeBasis, DropCause, Event, RuleSet, ScheduledChangeDropped, TermPlan};
 use super::rejection::Rejection;
 use super::state::{Customer, Status, Subscription};
-use crate::calendar::{Period, charge_cycle, renewal_due};
-use crate::catalogue::{Catalogue, Catalogues, Offer, OnImmediateChange, Programme};
+use crate::calendar::{AnchorRule, Period, TermDuration, charge_cycle, renewal_due};
+use crate::catalogue::{
+    Catalogue, Catalogues, Offer, OnImmediateChange, ProductKind, Programme, WindowRule,
+};
 use crate::ids::{Actor, CustomerId, OfferId, SubscriptionId};
 use crate::money::prorate;
 
@@ -160,6 +162,26 @@ fn next_term_at(subscription: &Subscription) -> Option<DateTime<Utc>> {
     }
 }
 
+/// When the subscription's next term begins, if there will be one and `programme` has a window of
+/// these `hours` for products of `kind` then: waiting helps only where something opens.
+fn reopens_at(
+    subscription: &Subscription,
+    programme: &Programme,
+    kind: ProductKind,
+    hours: fn(&WindowRule) -> Option<u32>,
+) -> Option<DateTime<Utc>> {
+    next_term_at(subscription).filter(|at| programme.window(kind, *at).and_then(hours).is_some())
+}
+
+/// How the charge cycles of a plan treat month ends: a monthly term is anchored anew each time by
+/// clamping, so that its one cycle is its term. Source: domain, section 11, no. 7.
+const fn anchor_rule(programme: &Programme, plan: TermPlan) -> AnchorRule {
+    match plan.term {
+        TermDuration::P1M => AnchorRule::Clamp,
+        TermDuration::P1Y | TermDuration::P3Y => programme.anchor,
+    }
+}
+
 /// What the days from `from` to the end of its charge cycle cost; refused when not exact for
 /// `quantity` seats.
 fn basis(
@@ -168,8 +190,9 @@ fn basis(
     from: NaiveDate,
     quantity: u32,
 ) -> Result<ChargeBasis, Rejection> {
-    let billing = subscription.plan.billing;
-    let cycle = charge_cycle(subscription.cycle_anchor, billing, programme.anchor, from)?;
+    let plan = subscription.plan;
+    let anchor_rule = anchor_rule(programme, plan);
+    let cycle = charge_cycle(subscription.cycle_anchor, plan.billing, anchor_rule, from)?;
     let billable = Period { start: from, end: cycle.end.min(subscription.term.end) };
     exact(
         ChargeBasis {

@@ -1,8 +1,10 @@
 //! The end of a term: planning it, choosing it, and what the scheduler brings about.
 
+use chrono::NaiveDate;
+
 use super::limits::{not_above_maximum, not_below_minimum, not_zero, shortfall_after, sum};
 use super::seats::deadline;
-use super::{Context, Rejection, changeable, drop_in_any_case, exact, living};
+use super::{Context, Rejection, anchor_rule, changeable, drop_in_any_case, exact, living};
 use crate::calendar::{charge_cycle, renewal_due, term};
 use crate::catalogue::Offer;
 use crate::customer::command::{
@@ -85,7 +87,7 @@ pub(super) fn renew(
     if c.term_end < s.term.end {
         return Ok(Vec::new());
     }
-    over(context, s)?;
+    over(context, s, c.term_end)?;
     match s.end_of_term {
         EndOfTermAction::Renew => {}
         EndOfTermAction::Cancel => return Err(other_action(s, "cancel")),
@@ -102,7 +104,8 @@ pub(super) fn renew(
     let kept = planned.filter(|quantity| keeps_limits(customer, s, offer, *quantity).is_ok());
     let to = kept.unwrap_or(s.quantity);
     let term = term(renewal_due(s.term.end)?.date_naive(), plan.term)?;
-    let cycle = charge_cycle(term.start, plan.billing, programme.anchor, term.start)?;
+    let anchor_rule = anchor_rule(programme, plan);
+    let cycle = charge_cycle(term.start, plan.billing, anchor_rule, term.start)?;
     let rounding = programme.rounding;
     let basis = exact(ChargeBasis { unit_price, cycle, billable: cycle, rounding }, to)?;
     let window = programme.window(offer.kind, context.now);
@@ -141,7 +144,7 @@ pub(super) fn expire(
     if c.term_end < s.term.end {
         return Ok(Vec::new());
     }
-    over(context, s)?;
+    over(context, s, c.term_end)?;
     match s.end_of_term {
         EndOfTermAction::Cancel => {}
         EndOfTermAction::Renew => return Err(other_action(s, "renew")),
@@ -164,12 +167,17 @@ fn by_scheduler(context: &Context<'_>, command: &'static str) -> Result<(), Reje
     Err(Rejection::SchedulerOnly { command })
 }
 
-fn over(context: &Context<'_>, s: &Subscription) -> Result<(), Rejection> {
-    let due_at = renewal_due(s.term.end)?;
-    if due_at <= context.now {
-        return Ok(());
+/// Refuses what is about a term that is not over, and a later term while an earlier one waits.
+fn over(context: &Context<'_>, s: &Subscription, term_end: NaiveDate) -> Result<(), Rejection> {
+    let due_at = renewal_due(term_end)?;
+    if context.now < due_at {
+        return Err(Rejection::TooEarly { subscription: s.id.clone(), due_at });
     }
-    Err(Rejection::TooEarly { subscription: s.id.clone(), due_at })
+    if s.term.end < term_end {
+        let term_end = s.term.end;
+        return Err(Rejection::RenewalPending { subscription: s.id.clone(), term_end });
+    }
+    Ok(())
 }
 
 fn other_action(s: &Subscription, end_of_term: &'static str) -> Rejection {

@@ -7,7 +7,8 @@ use super::limits::{
     shortfall_after, sum, take,
 };
 use super::{
-    Context, Rejection, basis, changeable, drop_in_any_case, drop_scheduled, exact, next_term_at,
+    Context, Rejection, anchor_rule, basis, changeable, drop_in_any_case, drop_scheduled, exact,
+    reopens_at,
 };
 use crate::calendar::{add_hours, charge_cycle, term};
 use crate::customer::command::{AddSeats, Cancel, Purchase, RemoveSeats};
@@ -49,8 +50,10 @@ pub(super) fn purchase(
         return Err(Rejection::PrerequisiteMissing { offer: c.offer.clone(), needs_one_of });
     }
     let window = programme.window(offer.kind, context.now);
-    let term = term(context.today(), c.term)?;
-    let cycle = charge_cycle(term.start, c.billing, programme.anchor, term.start)?;
+    let plan = TermPlan { term: c.term, billing: c.billing };
+    let term = term(context.today(), plan.term)?;
+    let anchor_rule = anchor_rule(programme, plan);
+    let cycle = charge_cycle(term.start, plan.billing, anchor_rule, term.start)?;
     let rounding = programme.rounding;
     let basis = exact(ChargeBasis { unit_price, cycle, billable: cycle, rounding }, c.quantity)?;
     let cancel_until = deadline(context.now, window.and_then(|w| w.cancel_hours))?;
@@ -62,7 +65,7 @@ pub(super) fn purchase(
         offer: c.offer.clone(),
         offer_title: offer.title.clone(),
         services: offer.services.iter().cloned().collect(),
-        plan: TermPlan { term: c.term, billing: c.billing },
+        plan,
         quantity: c.quantity,
         term,
         started_at: context.now,
@@ -118,17 +121,18 @@ pub(super) fn remove(
     let programme = context.programme(customer)?;
     not_too_many_updates(programme, s)?;
     let dropped = drop_scheduled(programme, s, DropCause::SeatsRemoved)?;
+    let offer = context.offer(&s.offer)?;
     let refundable = s.refundable(context.now);
     if refundable < c.seats {
         return Err(Rejection::SeatsNotRefundable {
             subscription: s.id.clone(),
             seats: c.seats,
             refundable,
-            next_term_at: next_term_at(s),
+            next_term_at: reopens_at(s, programme, offer.kind, |window| window.reduce_hours),
         });
     }
     let to = s.quantity.saturating_sub(c.seats);
-    not_below_minimum(&s.offer, context.offer(&s.offer)?, to)?;
+    not_below_minimum(&s.offer, offer, to)?;
     not_below_assigned(programme, customer, &s.offer, c.seats)?;
     let basis = basis(programme, s, context.today(), s.quantity)?;
     let rules = context.rules(customer)?;
@@ -155,10 +159,11 @@ pub(super) fn cancel(
     let s = changeable(context, customer, &c.subscription)?;
     let programme = context.programme(customer)?;
     if !s.is_cancellable(context.now) {
+        let kind = context.offer(&s.offer)?.kind;
         return Err(Rejection::CancelWindowClosed {
             subscription: s.id.clone(),
             closed_at: s.cancel_until,
-            next_term_at: next_term_at(s),
+            next_term_at: reopens_at(s, programme, kind, |window| window.cancel_hours),
         });
     }
     not_below_assigned(programme, customer, &s.offer, s.quantity)?;

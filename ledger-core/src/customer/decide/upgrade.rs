@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::limits::{
     not_above_maximum, not_below_minimum, not_too_many_updates, not_zero, shortfall, sum, take,
 };
-use super::{Context, Rejection, basis, changeable, drop_in_any_case, drop_scheduled, exact};
+use super::{
+    Context, Rejection, anchor_rule, basis, changeable, drop_in_any_case, drop_scheduled, exact,
+};
 use crate::calendar::{Period, charge_cycle, term};
 use crate::catalogue::{Offer, Programme, UpgradePaths};
 use crate::customer::command::{EndDate, ExistingTarget, NewTarget, Upgrade, UpgradeInto};
@@ -233,7 +235,8 @@ fn charge(
     unit_price: Money,
 ) -> Result<ChargeBasis, Rejection> {
     let programme = asked.programme;
-    let cycle = charge_cycle(anchor, plan.billing, programme.anchor, context.today())?;
+    let anchor_rule = anchor_rule(programme, plan);
+    let cycle = charge_cycle(anchor, plan.billing, anchor_rule, context.today())?;
     let billable = Period { start: context.today(), end: cycle.end.min(term.end) };
     let rounding = programme.rounding;
     exact(ChargeBasis { unit_price, cycle, billable, rounding }, asked.moved)
