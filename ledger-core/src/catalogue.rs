@@ -101,10 +101,6 @@ pub struct Programme {
     pub source: String,
     /// Windows in which seats can be given back, dated.
     pub windows: Vec<WindowRule>,
-    /// A cancellation within this many hours of the window's opening is refunded in full; `None`
-    /// refunds by the day from the start. Source: domain, section 11, no. 2.
-    #[serde(default)]
-    pub full_refund_hours: Option<u32>,
     /// How charges are rounded.
     pub rounding: RoundingPolicy,
     /// How charge cycles treat month ends.
@@ -135,6 +131,10 @@ pub struct WindowRule {
     /// Hours in which seats can be removed; `None`: never.
     #[serde(default)]
     pub reduce_hours: Option<u32>,
+    /// Hours in which a cancellation is refunded in full; `None`: by the day from the start. Source:
+    /// domain, section 11, no. 2.
+    #[serde(default)]
+    pub full_refund_hours: Option<u32>,
 }
 
 /// Which upgrades are possible, and on which conditions. Source: domain, section 3.

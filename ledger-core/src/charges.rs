@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Period;
-use crate::customer::{ChargeBasis, Event, RuleSet, UpgradeTarget};
+use crate::customer::{ChargeBasis, Credit, Event, RuleSet, UpgradeTarget};
 use crate::ids::{OfferId, SubscriptionId};
 use crate::money::{Money, MoneyError, RoundingPolicy, prorate};
 
@@ -97,7 +97,7 @@ pub fn charge_day(event: &Event) -> Option<NaiveDate> {
     drafts.first().map(|draft| draft.basis.billable.start)
 }
 
-fn drafts(event: &Event) -> Option<(Vec<Draft<'_>>, &RuleSet)> {
+fn drafts<'a>(event: &'a Event) -> Option<(Vec<Draft<'a>>, &'a RuleSet)> {
     match event {
         Event::SubscriptionPurchased(e) => {
             let line = Draft {
@@ -120,14 +120,14 @@ fn drafts(event: &Event) -> Option<(Vec<Draft<'_>>, &RuleSet)> {
             Some((pair(kind, &e.subscription, &e.offer, quantity, &e.basis), &e.rules))
         }
         Event::SubscriptionCancelled(e) => {
-            let line = Draft {
+            let line = |credit: &'a Credit| Draft {
                 charge_type: ChargeType::CancelImmediate,
                 subscription: &e.subscription,
                 offer: &e.offer,
-                quantity: -i64::from(e.quantity),
-                basis: &e.basis,
+                quantity: -i64::from(credit.seats),
+                basis: &credit.basis,
             };
-            Some((vec![line], &e.rules))
+            Some((e.credits.iter().map(line).collect(), &e.rules))
         }
         Event::SubscriptionUpgraded(e) => {
             let (charge_type, target) = match &e.target {

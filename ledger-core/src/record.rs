@@ -51,7 +51,8 @@ impl Recorded {
         self.sealed.commit()
     }
 
-    /// Id of the event with this index: `stream/version.ordinal`, where the first ordinal is 1.
+    /// Id of the event with this index: `customer/version.ordinal`, or `@catalogue/version.ordinal`;
+    /// the first ordinal is 1.
     #[must_use]
     pub fn event_id(&self, index: usize) -> String {
         event_id(self.commit(), index)
@@ -68,7 +69,8 @@ impl Recorded {
 }
 
 fn event_id(commit: &Commit, index: usize) -> String {
-    let owner = commit.stream.customer().map_or("catalogue", |customer| customer.as_str());
+    // No customer's id contains an @.
+    let owner = commit.stream.customer().map_or("@catalogue", |customer| customer.as_str());
     format!("{owner}/{}.{}", commit.version, index.saturating_add(1))
 }
 
@@ -123,7 +125,7 @@ pub struct Entry {
 /// An event with its id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EventEntry {
-    /// `stream/version.ordinal`; the id under which it is published.
+    /// `customer/version.ordinal`; the id under which it is published.
     pub id: String,
     /// What happened.
     #[serde(flatten)]

@@ -22,10 +22,12 @@ use ledger_core::ids::{
     StreamId, SubscriptionId, UserId,
 };
 use ledger_core::ledger::{ExecuteError, Ledger, Request};
-use ledger_core::money::Currency;
+use ledger_core::money::{Currency, Money};
+use ledger_core::record::Recorded;
 use ledger_core::store::memory::MemoryLog;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+use rust_decimal::Decimal;
 
 const PROGRAMMES: [&str; 4] = ["cloud-cockpit", "partner-center-2019", "21vianet-2018", "nce"];
 
@@ -359,6 +361,16 @@ fn customer_is_sound(customer: &Customer) {
     }
 }
 
+fn nobody_gets_back_more_than_was_charged(history: &[Recorded]) {
+    let mut balance = Money { amount: Decimal::ZERO, currency: Currency::EUR };
+    for recorded in history {
+        for line in recorded.charge_lines().unwrap() {
+            balance = balance.try_add(line.amount).unwrap();
+        }
+        assert!(!balance.amount.is_sign_negative(), "{balance} after {:?}", recorded.events);
+    }
+}
+
 /// Lives one history, and returns the names of the events that happened in it.
 fn live(programme: usize, steps: &[Step]) -> BTreeSet<&'static str> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -373,6 +385,7 @@ fn live(programme: usize, steps: &[Step]) -> BTreeSet<&'static str> {
             world.check(request).await;
         }
         let history = world.ledger.history(&world.stream).await.unwrap();
+        nobody_gets_back_more_than_was_charged(&history);
         let replayed = fold(history.iter().flat_map(|recorded| &recorded.events));
         assert_eq!(replayed, Some(world.customer().await), "replay = live");
         history.iter().flat_map(|recorded| &recorded.events).map(Event::name).collect()

@@ -226,6 +226,8 @@ pub struct SubscriptionPurchased {
     pub cancel_until: Option<DateTime<Utc>>,
     /// Until when, included, the lot's seats can be removed; `None`: they cannot.
     pub reduce_until: Option<DateTime<Utc>>,
+    /// Before when a cancellation is refunded in full; `None`: by the day from the start.
+    pub full_refund_before: Option<DateTime<Utc>>,
     /// What is charged.
     pub basis: ChargeBasis,
     /// Rules it was decided under.
@@ -326,19 +328,28 @@ pub struct SubscriptionCancelled {
     pub offer: OfferId,
     /// Seats it had.
     pub quantity: u32,
-    /// How the credit was determined.
+    /// How the credits were determined.
     pub refund: Refund,
     /// What is credited.
-    pub basis: ChargeBasis,
+    pub credits: Vec<Credit>,
     /// Rules it was decided under.
     pub rules: RuleSet,
+}
+
+/// Seats credited alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credit {
+    /// How many.
+    pub seats: u32,
+    /// The days credited, and at which price.
+    pub basis: ChargeBasis,
 }
 
 /// How a cancellation is credited. Source: domain, section 11, no. 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refund {
-    /// The whole charge cycle.
+    /// All days charged for each seat.
     Full,
     /// The remaining days.
     Prorated,
@@ -400,12 +411,12 @@ pub struct NewSubscription {
     pub term: Period,
     /// Day its charge cycles are counted from.
     pub cycle_anchor: NaiveDate,
-    /// When its inherited window opened.
-    pub window_opened_at: DateTime<Utc>,
     /// Until when it can be cancelled: as its source.
     pub cancel_until: Option<DateTime<Utc>>,
     /// Until when its seats can be removed: as its source could be cancelled.
     pub reduce_until: Option<DateTime<Utc>>,
+    /// Before when a cancellation is refunded in full: as its source.
+    pub full_refund_before: Option<DateTime<Utc>>,
 }
 
 /// An existing subscription that received upgraded seats; they cannot be removed before its renewal.
@@ -476,6 +487,8 @@ pub struct SubscriptionRenewed {
     pub cancel_until: Option<DateTime<Utc>>,
     /// Until when, included, its seats can be removed; `None`: they cannot.
     pub reduce_until: Option<DateTime<Utc>>,
+    /// Before when a cancellation is refunded in full; `None`: by the day from the start.
+    pub full_refund_before: Option<DateTime<Utc>>,
     /// What is charged.
     pub basis: ChargeBasis,
     /// Rules it was decided under.

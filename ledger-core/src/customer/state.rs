@@ -97,10 +97,10 @@ pub struct Subscription {
     pub term: Period,
     /// Day its charge cycles are counted from.
     pub cycle_anchor: NaiveDate,
-    /// When the window of the whole subscription opened.
-    pub window_opened_at: DateTime<Utc>,
     /// Until when, included, it can be cancelled; `None`: it cannot.
     pub cancel_until: Option<DateTime<Utc>>,
+    /// Before when a cancellation is refunded in full; `None`: by the day.
+    pub full_refund_before: Option<DateTime<Utc>>,
     /// Seats bought together, by number.
     pub lots: Vec<Lot>,
     /// Number of the last lot ever made.
@@ -120,6 +120,8 @@ pub struct Lot {
     pub lot: u32,
     /// Seats left in it.
     pub seats: u32,
+    /// First day charged for them.
+    pub charged_from: NaiveDate,
     /// Until when, included, they can be removed; `None`: they cannot.
     pub reduce_until: Option<DateTime<Utc>>,
 }
@@ -237,7 +239,12 @@ fn apply(customer: &mut Customer, event: &Event) {
         Event::SeatsAdded(e) => change(customer, &e.subscription, |s| {
             s.quantity = e.quantity.to;
             let seats = e.quantity.to.saturating_sub(e.quantity.from);
-            s.add_lot(Lot { lot: e.lot, seats, reduce_until: e.reduce_until });
+            s.add_lot(Lot {
+                lot: e.lot,
+                seats,
+                charged_from: e.basis.billable.start,
+                reduce_until: e.reduce_until,
+            });
             s.updates = s.updates.saturating_add(1);
         }),
         Event::SeatsRemoved(e) => change(customer, &e.subscription, |s| {
@@ -307,9 +314,14 @@ fn purchased(e: &SubscriptionPurchased) -> Subscription {
         unit_price: e.basis.unit_price,
         term: e.term,
         cycle_anchor: e.term.start,
-        window_opened_at: e.started_at,
         cancel_until: e.cancel_until,
-        lots: vec![Lot { lot: 1, seats: e.quantity, reduce_until: e.reduce_until }],
+        full_refund_before: e.full_refund_before,
+        lots: vec![Lot {
+            lot: 1,
+            seats: e.quantity,
+            charged_from: e.basis.billable.start,
+            reduce_until: e.reduce_until,
+        }],
         last_lot: 1,
         end_of_term: EndOfTermAction::Renew,
         scheduled: None,
@@ -324,6 +336,9 @@ fn upgraded(customer: &mut Customer, e: &SubscriptionUpgraded) {
             s.offer_title.clone_from(&e.target_title);
             s.services = e.target_services.iter().cloned().collect();
             s.unit_price = e.charge.unit_price;
+            for lot in &mut s.lots {
+                lot.charged_from = e.charge.billable.start;
+            }
             s.updates = s.updates.saturating_add(1);
         }),
         UpgradeTarget::New(target) => {
@@ -335,7 +350,12 @@ fn upgraded(customer: &mut Customer, e: &SubscriptionUpgraded) {
             shrink(customer, e);
             change(customer, &target.subscription, |s| {
                 s.quantity = target.quantity.to;
-                s.add_lot(Lot { lot: target.lot, seats: e.moved, reduce_until: None });
+                s.add_lot(Lot {
+                    lot: target.lot,
+                    seats: e.moved,
+                    charged_from: e.charge.billable.start,
+                    reduce_until: None,
+                });
                 s.updates = s.updates.saturating_add(1);
             });
         }
@@ -371,9 +391,14 @@ fn made_by_upgrade(e: &SubscriptionUpgraded, target: &NewSubscription) -> Subscr
         unit_price: e.charge.unit_price,
         term: target.term,
         cycle_anchor: target.cycle_anchor,
-        window_opened_at: target.window_opened_at,
         cancel_until: target.cancel_until,
-        lots: vec![Lot { lot: 1, seats: e.moved, reduce_until: target.reduce_until }],
+        full_refund_before: target.full_refund_before,
+        lots: vec![Lot {
+            lot: 1,
+            seats: e.moved,
+            charged_from: e.charge.billable.start,
+            reduce_until: target.reduce_until,
+        }],
         last_lot: 1,
         end_of_term: EndOfTermAction::Renew,
         scheduled: None,
@@ -401,9 +426,14 @@ impl Subscription {
         self.unit_price = e.basis.unit_price;
         self.term = e.term;
         self.cycle_anchor = e.term.start;
-        self.window_opened_at = e.renewed_at;
         self.cancel_until = e.cancel_until;
-        self.lots = vec![Lot { lot: e.lot, seats: e.quantity.to, reduce_until: e.reduce_until }];
+        self.full_refund_before = e.full_refund_before;
+        self.lots = vec![Lot {
+            lot: e.lot,
+            seats: e.quantity.to,
+            charged_from: e.basis.billable.start,
+            reduce_until: e.reduce_until,
+        }];
         self.last_lot = e.lot;
         self.scheduled = None;
     }

@@ -2,7 +2,9 @@
 
 use chrono::NaiveDate;
 
-use super::limits::{not_above_maximum, not_below_minimum, not_zero, shortfall_after, sum};
+use super::limits::{
+    not_above_maximum, not_below_assigned, not_below_minimum, not_zero, shortfall_after, sum,
+};
 use super::seats::deadline;
 use super::{Context, Rejection, anchor_rule, changeable, drop_in_any_case, exact, living};
 use crate::calendar::{charge_cycle, renewal_due, term};
@@ -101,7 +103,11 @@ pub(super) fn renew(
         Rejection::PlanUnknown { offer: s.offer.clone(), term, billing, currency }
     })?;
     let planned = s.scheduled.map(|scheduled| scheduled.quantity);
-    let kept = planned.filter(|quantity| keeps_limits(customer, s, offer, *quantity).is_ok());
+    let kept = planned.filter(|quantity| {
+        let removed = s.quantity.saturating_sub(*quantity);
+        keeps_limits(customer, s, offer, *quantity).is_ok()
+            && not_below_assigned(programme, customer, &s.offer, removed).is_ok()
+    });
     let to = kept.unwrap_or(s.quantity);
     let term = term(renewal_due(s.term.end)?.date_naive(), plan.term)?;
     let anchor_rule = anchor_rule(programme, plan);
@@ -111,6 +117,7 @@ pub(super) fn renew(
     let window = programme.window(offer.kind, context.now);
     let cancel_until = deadline(context.now, window.and_then(|w| w.cancel_hours))?;
     let reduce_until = deadline(context.now, window.and_then(|w| w.reduce_hours))?;
+    let full_refund_before = deadline(context.now, window.and_then(|w| w.full_refund_hours))?;
     let lot = sum(s.last_lot, 1)?;
     let rules = context.rules(customer)?;
 
@@ -127,6 +134,7 @@ pub(super) fn renew(
         lot,
         cancel_until,
         reduce_until,
+        full_refund_before,
         basis,
         rules,
     }));

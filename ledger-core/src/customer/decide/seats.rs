@@ -1,5 +1,7 @@
 //! Buying, adding, giving back and cancelling.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::limits::{
@@ -11,9 +13,10 @@ use super::{
     reopens_at,
 };
 use crate::calendar::{add_hours, charge_cycle, term};
+use crate::catalogue::Programme;
 use crate::customer::command::{AddSeats, Cancel, Purchase, RemoveSeats};
 use crate::customer::event::{
-    ChargeBasis, DropCause, Event, QuantityChange, Refund, SeatsAdded, SeatsRemoved,
+    ChargeBasis, Credit, DropCause, Event, QuantityChange, Refund, SeatsAdded, SeatsRemoved,
     SubscriptionCancelled, SubscriptionPurchased, TermPlan,
 };
 use crate::customer::state::{Customer, Subscription};
@@ -58,6 +61,7 @@ pub(super) fn purchase(
     let basis = exact(ChargeBasis { unit_price, cycle, billable: cycle, rounding }, c.quantity)?;
     let cancel_until = deadline(context.now, window.and_then(|w| w.cancel_hours))?;
     let reduce_until = deadline(context.now, window.and_then(|w| w.reduce_hours))?;
+    let full_refund_before = deadline(context.now, window.and_then(|w| w.full_refund_hours))?;
     let rules = context.rules(customer)?;
 
     let mut events = vec![Event::SubscriptionPurchased(SubscriptionPurchased {
@@ -71,6 +75,7 @@ pub(super) fn purchase(
         started_at: context.now,
         cancel_until,
         reduce_until,
+        full_refund_before,
         basis,
         rules,
     })];
@@ -167,13 +172,11 @@ pub(super) fn cancel(
         });
     }
     not_below_assigned(programme, customer, &s.offer, s.quantity)?;
-    let refund = refund(context, s, programme.full_refund_hours)?;
-    let remaining = basis(programme, s, context.today(), s.quantity)?;
-    let billable = match refund {
-        Refund::Full => remaining.cycle,
-        Refund::Prorated => remaining.billable,
+    let refund = match s.full_refund_before {
+        Some(before) if context.now < before => Refund::Full,
+        Some(_) | None => Refund::Prorated,
     };
-    let basis = exact(ChargeBasis { billable, ..remaining }, s.quantity)?;
+    let credits = credits(context, programme, s, refund)?;
     let rules = context.rules(customer)?;
 
     let mut events = vec![Event::SubscriptionCancelled(SubscriptionCancelled {
@@ -181,7 +184,7 @@ pub(super) fn cancel(
         offer: s.offer.clone(),
         quantity: s.quantity,
         refund,
-        basis,
+        credits,
         rules,
     })];
     events.extend(drop_in_any_case(s, DropCause::Cancelled));
@@ -189,13 +192,26 @@ pub(super) fn cancel(
     Ok(events)
 }
 
-fn refund(
+/// What a cancellation credits: the remaining days of all seats, or for each lot the days that were
+/// charged for it.
+fn credits(
     context: &Context<'_>,
+    programme: &Programme,
     s: &Subscription,
-    full_refund_hours: Option<u32>,
-) -> Result<Refund, Rejection> {
-    match deadline(s.window_opened_at, full_refund_hours)? {
-        Some(full_until) if context.now < full_until => Ok(Refund::Full),
-        Some(_) | None => Ok(Refund::Prorated),
+    refund: Refund,
+) -> Result<Vec<Credit>, Rejection> {
+    let mut seats_from = BTreeMap::new();
+    match refund {
+        Refund::Prorated => {
+            seats_from.insert(context.today(), s.quantity);
+        }
+        Refund::Full => {
+            for lot in &s.lots {
+                let seats: &mut u32 = seats_from.entry(lot.charged_from).or_default();
+                *seats = seats.saturating_add(lot.seats);
+            }
+        }
     }
+    let credit = |(from, seats)| Ok(Credit { seats, basis: basis(programme, s, from, seats)? });
+    seats_from.into_iter().map(credit).collect()
 }

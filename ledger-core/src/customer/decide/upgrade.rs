@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::limits::{
-    not_above_maximum, not_below_minimum, not_too_many_updates, not_zero, shortfall, sum, take,
+    not_above_maximum, not_below_assigned, not_below_minimum, not_too_many_updates, not_zero,
+    shortfall, sum, take,
 };
 use super::{
     Context, Rejection, anchor_rule, basis, changeable, drop_in_any_case, drop_scheduled, exact,
@@ -66,8 +67,11 @@ pub(super) fn upgrade(
     not_above_maximum(customer, target_offer, offer, moved)?;
     let credit = basis(programme, source, context.today(), moved)?;
     let rules = context.rules(customer)?;
-
     let (reassigned, manual) = users(&asked);
+    if reassigned.is_empty() {
+        not_below_assigned(programme, customer, &source.offer, moved)?;
+    }
+
     let left = source.quantity.saturating_sub(moved);
     let shortfalls = shortfalls(&asked, reassigned.len());
     let mut events = vec![Event::SubscriptionUpgraded(SubscriptionUpgraded {
@@ -219,9 +223,9 @@ fn into_new(
         plan,
         term,
         cycle_anchor,
-        window_opened_at: source.window_opened_at,
         cancel_until: source.cancel_until,
         reduce_until: source.cancel_until.filter(|_| reducible),
+        full_refund_before: source.full_refund_before,
     });
     Ok(Landing { target, charge, dropped: None })
 }
