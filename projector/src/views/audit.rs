@@ -1,0 +1,218 @@
+//! Quantity audit: one document per change of a quantity, never changed afterwards.
+//! Key: `audit@1/CUSTOMER/POSITION.EVENT.LINE`.
+
+use chrono::{DateTime, Utc};
+use ledger_core::customer::{
+    Customer, Event, QuantityChange, RuleSet, SubscriptionUpgraded, UpgradeTarget,
+};
+use ledger_core::ids::{
+    ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role, SubscriptionId,
+};
+use ledger_core::record::Recorded;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Changes, View, ViewError, customer_of, key, ordinal, padded};
+
+pub(crate) const NAME: &str = "audit@1";
+
+/// A change of one quantity: who, when, why, under which rules, by which command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditDocument {
+    /// Id of the event: `customer/version.ordinal`.
+    pub event_id: String,
+    /// Whose subscription it is.
+    #[schema(value_type = String)]
+    pub customer: CustomerId,
+    /// Reseller who served the customer.
+    #[schema(value_type = String)]
+    pub reseller: ResellerId,
+    /// Which subscription.
+    #[schema(value_type = String)]
+    pub subscription: SubscriptionId,
+    /// Of which offer. An upgrade in place leaves one offer and enters another.
+    #[schema(value_type = String)]
+    pub offer: OfferId,
+    /// Seats before.
+    pub from: u32,
+    /// Seats after.
+    pub to: u32,
+    /// The difference.
+    pub delta: i64,
+    /// Name of the event, for example `SeatsAdded`.
+    pub cause: String,
+    /// Who: opaque id.
+    #[schema(value_type = String)]
+    pub actor: ActorId,
+    /// In which role.
+    #[schema(value_type = String)]
+    pub role: Role,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// When it took effect.
+    pub effective_at: DateTime<Utc>,
+    /// Why.
+    #[schema(value_type = String)]
+    pub reason: Reason,
+    /// Programme whose rules were applied.
+    #[schema(value_type = Option<String>)]
+    pub programme: Option<ProgrammeId>,
+    /// Version of the catalogue in force; absent where no rule of it was needed.
+    pub catalogue: Option<String>,
+    /// Id of the command.
+    #[schema(value_type = String)]
+    pub command_id: CommandId,
+    /// Version of the customer's stream.
+    pub version: u64,
+    /// Position in the log.
+    pub position: u64,
+}
+
+/// A change of one quantity, as an event tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Changed<'a> {
+    /// Which subscription.
+    pub subscription: &'a SubscriptionId,
+    /// Of which offer.
+    pub offer: &'a OfferId,
+    /// Seats before and after.
+    pub quantity: QuantityChange,
+    /// The rules applied; none when a term ran out.
+    pub rules: Option<&'a RuleSet>,
+}
+
+/// The view of quantity changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Audit;
+
+impl View for Audit {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn apply(
+        &self,
+        changes: &mut Changes,
+        recorded: &Recorded,
+        _: Option<&Customer>,
+        after: Option<&Customer>,
+    ) -> Result<(), ViewError> {
+        let (Some(id), Some(after)) = (customer_of(recorded), after) else { return Ok(()) };
+        for (index, event) in recorded.events.iter().enumerate() {
+            for (line, changed) in quantity_changes(event).iter().enumerate() {
+                let place = format!(
+                    "{}.{:05}.{}",
+                    padded(recorded.position),
+                    ordinal(index),
+                    ordinal(line)
+                );
+                let document = document(recorded, id, index, changed, after);
+                changes.put(key(NAME, &[id.as_str(), &place]), &document)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The changes of quantity in `event`: none, one, or source and target of an upgrade.
+#[must_use]
+pub fn quantity_changes(event: &Event) -> Vec<Changed<'_>> {
+    match event {
+        Event::SubscriptionPurchased(e) => {
+            vec![change(&e.subscription, &e.offer, (0, e.quantity), Some(&e.rules))]
+        }
+        Event::SeatsAdded(e) => {
+            vec![change(&e.subscription, &e.offer, ends(e.quantity), Some(&e.rules))]
+        }
+        Event::SeatsRemoved(e) => {
+            vec![change(&e.subscription, &e.offer, ends(e.quantity), Some(&e.rules))]
+        }
+        Event::SubscriptionCancelled(e) => {
+            vec![change(&e.subscription, &e.offer, (e.quantity, 0), Some(&e.rules))]
+        }
+        Event::SubscriptionRenewed(e) if e.quantity.from == e.quantity.to => Vec::new(),
+        Event::SubscriptionRenewed(e) => {
+            vec![change(&e.subscription, &e.offer, ends(e.quantity), Some(&e.rules))]
+        }
+        Event::SubscriptionExpired(e) => {
+            vec![change(&e.subscription, &e.offer, (e.quantity, 0), None)]
+        }
+        Event::SubscriptionUpgraded(e) => upgraded(e),
+        Event::CustomerRegistered(_)
+        | Event::DelegatedAdminGranted(_)
+        | Event::DelegatedAdminRevoked(_)
+        | Event::ExternalSubscriptionDeclared(_)
+        | Event::ExternalSubscriptionWithdrawn(_)
+        | Event::RenewalQuantityScheduled(_)
+        | Event::ScheduledChangeDropped(_)
+        | Event::EndOfTermActionSet(_)
+        | Event::LicenceAssigned(_)
+        | Event::LicenceUnassigned(_)
+        | Event::ShortfallRaised(_)
+        | Event::ShortfallCleared(_)
+        | Event::CatalogueImported(_) => Vec::new(),
+    }
+}
+
+fn upgraded(e: &SubscriptionUpgraded) -> Vec<Changed<'_>> {
+    let rules = Some(&e.rules);
+    match &e.target {
+        UpgradeTarget::InPlace => vec![
+            change(&e.subscription, &e.offer, (e.moved, 0), rules),
+            change(&e.subscription, &e.target_offer, (0, e.moved), rules),
+        ],
+        UpgradeTarget::New(new) => vec![
+            change(&e.subscription, &e.offer, ends(e.quantity), rules),
+            change(&new.subscription, &e.target_offer, (0, e.moved), rules),
+        ],
+        UpgradeTarget::Existing(grown) => vec![
+            change(&e.subscription, &e.offer, ends(e.quantity), rules),
+            change(&grown.subscription, &e.target_offer, ends(grown.quantity), rules),
+        ],
+    }
+}
+
+const fn ends(quantity: QuantityChange) -> (u32, u32) {
+    (quantity.from, quantity.to)
+}
+
+const fn change<'a>(
+    subscription: &'a SubscriptionId,
+    offer: &'a OfferId,
+    (from, to): (u32, u32),
+    rules: Option<&'a RuleSet>,
+) -> Changed<'a> {
+    Changed { subscription, offer, quantity: QuantityChange { from, to }, rules }
+}
+
+fn document(
+    recorded: &Recorded,
+    customer: &CustomerId,
+    index: usize,
+    changed: &Changed<'_>,
+    after: &Customer,
+) -> AuditDocument {
+    let commit = recorded.commit();
+    let (from, to) = ends(changed.quantity);
+    AuditDocument {
+        event_id: recorded.event_id(index),
+        customer: customer.clone(),
+        reseller: after.profile.reseller.clone(),
+        subscription: changed.subscription.clone(),
+        offer: changed.offer.clone(),
+        from,
+        to,
+        delta: i64::from(to) - i64::from(from),
+        cause: recorded.events.get(index).map_or("", Event::name).to_owned(),
+        actor: commit.actor.id.clone(),
+        role: commit.actor.role,
+        recorded_at: commit.recorded_at,
+        effective_at: commit.effective_at,
+        reason: commit.reason.clone(),
+        programme: changed.rules.map(|rules| rules.programme.clone()),
+        catalogue: changed.rules.map(|rules| rules.catalogue.clone()),
+        command_id: commit.command_id.clone(),
+        version: commit.version,
+        position: recorded.position,
+    }
+}
