@@ -1,0 +1,151 @@
+//! What can be typed, and nothing else.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use clap::{Args, Parser, Subcommand};
+use ledger_core::calendar::midnight;
+use ledger_core::ids::{CustomerId, SubscriptionId};
+
+const EXAMPLES: &str = "\
+Examples:
+  replay-tool verify --data ledger-data
+  replay-tool history acme --refused --from 2024-03-01 --to 2024-03-31
+  replay-tool state acme --as-of 2024-03-04 --known-at 2024-03-10T09:00:00Z
+  replay-tool history acme --url http://127.0.0.1:8080 --tokens ledger-data/tokens.toml
+  replay-tool scenario tests/scenarios
+  replay-tool rebuild --data ledger-data";
+
+const EXIT_CODES: &str = "\
+Results go to the standard output, messages to the standard error.
+
+Exit codes:
+  0  everything is as it should be
+  1  something wrong was found: damage, or a scenario that fails
+  2  the command line is wrong
+  3  the source cannot be opened or reached
+  4  what was asked for is not there";
+
+/// Answers questions about the past of a subscription ledger.
+#[derive(Debug, Parser)]
+#[command(name = "replay-tool", version, before_help = EXAMPLES, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Print JSON, one value per line, instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Check every stored commit: checksum, hash, link, position, and whether it can be read.
+    Verify(SourceArgs),
+    /// Tell what happened to a customer: who, when, why, what, and what it cost.
+    History(HistoryArgs),
+    /// Tell what a customer held at an instant.
+    State(StateArgs),
+    /// Run scenario files.
+    Scenario(ScenarioArgs),
+    /// Compute the views again from the log of a stopped folder.
+    Rebuild(RebuildArgs),
+}
+
+/// Where the commits come from: a stopped folder, or a running server.
+#[derive(Args, Clone, Debug)]
+pub struct SourceArgs {
+    /// Data folder of a stopped ledger.
+    #[arg(long, value_name = "DIR", default_value = "ledger-data", conflicts_with = "url")]
+    pub data: PathBuf,
+    /// Address of a running server, such as <http://127.0.0.1:8080>.
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// The server's tokens.toml; its first support, operator or billing token is used.
+    #[arg(long, value_name = "FILE", requires = "url", conflicts_with = "token_file")]
+    pub tokens: Option<PathBuf>,
+    /// File that holds nothing but a token.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// Whose history, and which part of it.
+#[derive(Args, Clone, Debug)]
+pub struct HistoryArgs {
+    /// The customer.
+    pub customer: CustomerId,
+    /// Only what was recorded from then on: an instant, or a date for the start of that UTC day.
+    #[arg(long, value_name = "INSTANT", value_parser = from_start)]
+    pub from: Option<DateTime<Utc>>,
+    /// Only what was recorded until then: an instant, or a date for the end of that UTC day.
+    #[arg(long, value_name = "INSTANT", value_parser = to_end)]
+    pub to: Option<DateTime<Utc>>,
+    /// Only what is about this subscription.
+    #[arg(long, value_name = "ID")]
+    pub subscription: Option<SubscriptionId>,
+    /// Show also the commands that a rule refused.
+    #[arg(long)]
+    pub refused: bool,
+    /// Where from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+/// Whose state, and when.
+#[derive(Args, Clone, Debug)]
+pub struct StateArgs {
+    /// The customer.
+    pub customer: CustomerId,
+    /// Count what had taken effect by then: an instant, or a date for the end of that UTC day.
+    #[arg(long, value_name = "INSTANT", value_parser = to_end)]
+    pub as_of: DateTime<Utc>,
+    /// Count only what had been recorded by then; everything when left out.
+    #[arg(long, value_name = "INSTANT", value_parser = to_end)]
+    pub known_at: Option<DateTime<Utc>>,
+    /// Where from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+/// Which scenarios.
+#[derive(Args, Clone, Debug)]
+pub struct ScenarioArgs {
+    /// Scenario files, or folders that are searched for *.yaml.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// Which views, and where to.
+#[derive(Args, Clone, Debug)]
+pub struct RebuildArgs {
+    /// New folder for the views; without it they replace those of the data folder.
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+    /// Where from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+const EXPECTED: &str =
+    "write a date such as 2024-03-01, or an instant such as 2024-03-01T09:00:00Z";
+
+fn from_start(text: &str) -> Result<DateTime<Utc>, String> {
+    instant(text, midnight)
+}
+
+fn to_end(text: &str) -> Result<DateTime<Utc>, String> {
+    instant(text, |day| {
+        let last = TimeDelta::days(1).checked_sub(&TimeDelta::milliseconds(1));
+        last.and_then(|last| midnight(day).checked_add_signed(last))
+            .unwrap_or(DateTime::<Utc>::MAX_UTC)
+    })
+}
+
+fn instant(text: &str, of_day: fn(NaiveDate) -> DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+    if let Ok(day) = text.parse::<NaiveDate>() {
+        return Ok(of_day(day));
+    }
+    let instant = DateTime::parse_from_rfc3339(text).map_err(|_| EXPECTED.to_owned())?;
+    Ok(instant.to_utc())
+}

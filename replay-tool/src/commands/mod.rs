@@ -1,0 +1,7 @@
+//! One verb each: what it asks of the source, and how it answers.
+
+pub mod history;
+pub mod rebuild;
+pub mod scenario;
+pub mod state;
+pub mod verify;

@@ -1,0 +1,26 @@
+//! Answers questions about the past of a subscription ledger, and runs its scenarios.
+//!
+//! Reading order; a module uses only those before it:
+//!
+//! - [`exit`] (what became of a run), [`output`] (the only place that writes), [`cli`] (what was
+//!   typed), [`source`] (a stopped folder or a running server);
+//! - [`describe`] (events in sentences), [`scenario`] (given, when, then), [`commands`] (one verb
+//!   each), [`run`].
+
+pub mod exit;
+
+pub mod output;
+
+pub mod cli;
+
+pub mod source;
+
+pub mod describe;
+
+pub mod scenario;
+
+pub mod commands;
+
+mod run;
+
+pub use run::run;

@@ -1,0 +1,54 @@
+//! From what was typed to an exit code.
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Verb};
+use crate::commands::{history, rebuild, scenario, state, verify};
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+
+/// Runs the tool with `args`, the program's name first.
+pub fn run(args: impl IntoIterator<Item = OsString>, output: &mut Output<'_>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(err) => return usage(&err, output),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = runtime
+        .map_err(|err| Failure::Source(format!("no runtime could be started: {err}")))
+        .and_then(|runtime| runtime.block_on(obey(&cli, output)));
+    match result {
+        Ok(exit) => exit,
+        Err(failure) => {
+            if failure.exit() != Exit::Fine {
+                output.message(format!("replay-tool: {failure}"));
+            }
+            failure.exit()
+        }
+    }
+}
+
+async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    match &cli.verb {
+        Verb::Verify(args) => verify::verify(args, cli.json, output).await,
+        Verb::History(args) => history::history(args, cli.json, output).await,
+        Verb::State(args) => state::state(args, cli.json, output).await,
+        Verb::Scenario(args) => scenario::scenario(args, cli.json, output),
+        Verb::Rebuild(args) => rebuild::rebuild(args, cli.json, output).await,
+    }
+}
+
+/// Help and version were asked for; anything else is a mistake.
+fn usage(err: &clap::Error, output: &mut Output<'_>) -> Exit {
+    let text = err.render().to_string();
+    if err.use_stderr() {
+        output.message(text.trim_end());
+        return Exit::Usage;
+    }
+    match output.line(text.trim_end()) {
+        Ok(()) => Exit::Fine,
+        Err(err) => Failure::from(err).exit(),
+    }
+}

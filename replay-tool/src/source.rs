@@ -1,0 +1,387 @@
+//! Where commits come from: a stopped folder, or a running server that is not trusted.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures::TryStreamExt;
+use ledger_core::commit::SealedCommit;
+use ledger_core::folder::{DataFolder, FolderError};
+use ledger_core::ids::{CustomerId, StreamId};
+use ledger_core::ledger::{ExecuteError, Ledger, refusal_of};
+use ledger_core::record::{Chain, Recorded, Refusal};
+use ledger_core::store::segment::SegmentLog;
+use ledger_core::store::{CommitLog, StoreError};
+use serde::Deserialize;
+
+use crate::cli::SourceArgs;
+use crate::exit::Failure;
+
+/// Commits asked of a server at once.
+const PAGE_COMMITS: u32 = 500;
+
+/// Customers kept in memory by the ledger of a folder: only one is asked for.
+const ACCOUNTS_MAX: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
+
+/// A log, or the journal of the commands that changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Book {
+    /// What happened.
+    Log,
+    /// What changed nothing.
+    Journal,
+}
+
+impl Book {
+    /// Its name for people, in paths and in addresses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Journal => "journal",
+        }
+    }
+}
+
+/// A command of the journal: who asked for what, and the rule that said no, if one did.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The entry as sealed.
+    pub sealed: SealedCommit,
+    /// The refusal; `None` when everything was already as asked.
+    pub refusal: Option<Refusal>,
+}
+
+/// What was meant by the source flags.
+#[derive(Debug)]
+pub enum Source {
+    /// A stopped folder.
+    Folder(DataFolder),
+    /// A running server.
+    Server(Server),
+}
+
+impl Source {
+    /// Finds out what was meant; opens no log yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when there is no such folder or no token can be read.
+    pub fn open(args: &SourceArgs) -> Result<Self, Failure> {
+        match &args.url {
+            Some(url) => Ok(Self::Server(Server::new(url, args)?)),
+            None => Ok(Self::Folder(DataFolder::open(&args.data).map_err(|err| no_folder(&err))?)),
+        }
+    }
+
+    /// The stopped folder, where only one will do.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Source`] for a server.
+    pub fn folder(&self) -> Result<&DataFolder, Failure> {
+        match self {
+            Self::Folder(folder) => Ok(folder),
+            Self::Server(_) => Err(Failure::Source(
+                "this needs a stopped folder: stop the server and use --data DIR".to_owned(),
+            )),
+        }
+    }
+
+    /// Everything that happened to a customer, in order, its chain checked.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::NotFound`] when the customer is unknown; else what is wrong with the source.
+    pub async fn history(&self, customer: &CustomerId) -> Result<Vec<Recorded>, Failure> {
+        let stream = StreamId::Customer(customer.clone());
+        let history = match self {
+            Self::Folder(folder) => {
+                open_ledger(folder).await?.history(&stream).await.map_err(|err| unread(&err))?
+            }
+            Self::Server(server) => server.history(&stream)?,
+        };
+        if history.is_empty() {
+            let message =
+                format!("customer {customer} is unknown here: check the id and the source");
+            return Err(Failure::NotFound(message));
+        }
+        let mut chain = Chain::default();
+        for recorded in &history {
+            let linked = chain.next(&recorded.sealed);
+            linked.map_err(|err| {
+                Failure::Damage(format!("{stream} is damaged: {err}; run verify"))
+            })?;
+        }
+        Ok(history)
+    }
+
+    /// The commands of a customer that changed nothing, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when the journal cannot be read.
+    pub async fn kept(&self, customer: &CustomerId) -> Result<Vec<Kept>, Failure> {
+        let stream = StreamId::Customer(customer.clone());
+        match self {
+            Self::Folder(folder) => {
+                let kept = open_ledger(folder)
+                    .await?
+                    .refusals(&stream)
+                    .await
+                    .map_err(|err| unread(&err))?;
+                Ok(kept.into_iter().map(|(sealed, refusal)| Kept { sealed, refusal }).collect())
+            }
+            Self::Server(server) => {
+                let mut all = Vec::new();
+                server.each(Book::Journal, Some(&stream), &mut |_, sealed| {
+                    let refusal = refusal_of(sealed.commit()).map_err(|err| garbled(&err))?;
+                    all.push(Kept { sealed, refusal });
+                    Ok(())
+                })?;
+                Ok(all)
+            }
+        }
+    }
+
+    /// Hands every commit of a book to `visit`, in order of position.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when a commit cannot be read, and whatever `visit` answers.
+    pub async fn each(
+        &self,
+        book: Book,
+        visit: &mut dyn FnMut(u64, SealedCommit) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Folder(folder) => {
+                let log = open_log(&dir(folder, book))?;
+                let mut commits = log.read_from(1);
+                while let Some(stored) = commits.try_next().await.map_err(|err| store(&err))? {
+                    visit(u64::from(stored.sequence_number()), stored.take())?;
+                }
+                Ok(())
+            }
+            Self::Server(server) => server.each(book, None, visit),
+        }
+    }
+}
+
+/// Where a book lies in a folder.
+#[must_use]
+pub fn dir(folder: &DataFolder, book: Book) -> PathBuf {
+    match book {
+        Book::Log => folder.log(),
+        Book::Journal => folder.journal(),
+    }
+}
+
+pub(crate) fn open_log(dir: &Path) -> Result<SegmentLog, Failure> {
+    SegmentLog::open_read_only(dir).map_err(|err| store(&err))
+}
+
+async fn open_ledger(folder: &DataFolder) -> Result<Ledger<SegmentLog>, Failure> {
+    let (log, journal) = (open_log(&folder.log())?, open_log(&folder.journal())?);
+    Ledger::open(log, journal, ACCOUNTS_MAX).await.map_err(|err| unread(&err))
+}
+
+fn no_folder(err: &FolderError) -> Failure {
+    match err {
+        FolderError::NotAFolder(_) => Failure::Source(format!("{err}; name one with --data DIR")),
+        FolderError::Damaged(_) => Failure::Damage(err.to_string()),
+        FolderError::NotEmpty(_)
+        | FolderError::Newer { .. }
+        | FolderError::OtherClock { .. }
+        | FolderError::Io { .. } => Failure::Source(with_causes(err)),
+    }
+}
+
+/// What a store's error means for a run.
+#[must_use]
+pub fn store(err: &StoreError) -> Failure {
+    match err {
+        StoreError::Locked(dir) => Failure::Source(format!(
+            "{} is in use by a running server: ask it with --url, or stop it first",
+            dir.display()
+        )),
+        StoreError::Damaged { .. } | StoreError::Shortened { .. } => {
+            Failure::Damage(format!("{err}; run replay-tool verify to see all damage"))
+        }
+        StoreError::Conflict { .. }
+        | StoreError::Unknown(_)
+        | StoreError::Full(_)
+        | StoreError::Poisoned
+        | StoreError::Closed
+        | StoreError::Exhausted(_)
+        | StoreError::AppendOnly
+        | StoreError::NotNext(_)
+        | StoreError::Foreign { .. }
+        | StoreError::Io { .. } => Failure::Source(with_causes(err)),
+    }
+}
+
+fn unread(err: &ExecuteError) -> Failure {
+    if let ExecuteError::Store(err) = err {
+        return store(err);
+    }
+    Failure::Damage(format!("a stored commit cannot be read: {}", with_causes(err)))
+}
+
+/// An error and what caused it, on one line.
+#[must_use]
+pub fn with_causes(err: &dyn std::error::Error) -> String {
+    let mut text = err.to_string();
+    let mut cause = err.source();
+    while let Some(err) = cause {
+        text = format!("{text}: {err}");
+        cause = err.source();
+    }
+    text
+}
+
+fn garbled(err: &dyn std::error::Error) -> Failure {
+    Failure::Damage(format!("the server's answer is not a ledger's: {err}; check --url"))
+}
+
+/// A running server.
+pub struct Server {
+    url: String,
+    token: String,
+    agent: ureq::Agent,
+}
+
+impl fmt::Debug for Server {
+    /// Without the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// One line of an answer.
+#[derive(Deserialize)]
+struct Line {
+    position: u64,
+    commit: String,
+}
+
+impl Server {
+    fn new(url: &str, args: &SourceArgs) -> Result<Self, Failure> {
+        let token = match (&args.tokens, &args.token_file) {
+            (Some(file), _) => token_among(file)?,
+            (None, Some(file)) => read(file)?.trim().to_owned(),
+            (None, None) => {
+                let message = "a server wants a token: add --tokens FILE or --token-file FILE";
+                return Err(Failure::Usage(message.to_owned()));
+            }
+        };
+        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), token, agent: config.into() })
+    }
+
+    fn history(&self, stream: &StreamId) -> Result<Vec<Recorded>, Failure> {
+        let mut all = Vec::new();
+        self.each(Book::Log, Some(stream), &mut |position, sealed| {
+            if sealed.commit().stream != *stream {
+                return Err(garbled(&std::io::Error::other("it holds another customer's commit")));
+            }
+            all.push(Recorded::open(position, sealed).map_err(|err| garbled(&err))?);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    fn each(
+        &self,
+        book: Book,
+        stream: Option<&StreamId>,
+        visit: &mut dyn FnMut(u64, SealedCommit) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut after = 0;
+        loop {
+            let page = self.page(book, stream, after)?;
+            let mut lines = page.lines().filter(|line| !line.trim().is_empty()).peekable();
+            if lines.peek().is_none() {
+                return Ok(());
+            }
+            for line in lines {
+                let line: Line = serde_json::from_str(line).map_err(|err| garbled(&err))?;
+                if line.position <= after {
+                    let message = format!("position {} follows {after}", line.position);
+                    return Err(garbled(&std::io::Error::other(message)));
+                }
+                after = line.position;
+                let bytes = STANDARD.decode(&line.commit).map_err(|err| garbled(&err))?;
+                visit(after, SealedCommit::open(&bytes).map_err(|err| garbled(&err))?)?;
+            }
+        }
+    }
+
+    fn page(&self, book: Book, stream: Option<&StreamId>, after: u64) -> Result<String, Failure> {
+        let address = format!("{}/v1/{}", self.url, book.name());
+        let mut request = self
+            .agent
+            .get(&address)
+            .header("Authorization", format!("Bearer {}", self.token))
+            .query("after", after.to_string())
+            .query("limit", PAGE_COMMITS.to_string());
+        if let Some(stream) = stream {
+            request = request.query("stream", stream.to_string());
+        }
+        let unreachable = |err: ureq::Error| {
+            let message =
+                format!("{} cannot be reached: {err}; check that it runs there", self.url);
+            Failure::Source(message)
+        };
+        let mut answer = request.call().map_err(unreachable)?;
+        match answer.status().as_u16() {
+            200 => answer
+                .body_mut()
+                .with_config()
+                .limit(u64::MAX)
+                .read_to_string()
+                .map_err(unreachable),
+            401 | 403 => Err(Failure::Source(format!(
+                "{} refuses the token: use a support, operator or billing token of that server",
+                self.url
+            ))),
+            status => Err(Failure::Source(format!(
+                "{address} answers with status {status}: check --url and the server's log"
+            ))),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    #[serde(default)]
+    token: Vec<Token>,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    role: String,
+    token: String,
+}
+
+/// The first support token, else the first operator token, else the first billing token.
+fn token_among(file: &Path) -> Result<String, Failure> {
+    let tokens: Tokens = toml::from_str(&read(file)?).map_err(|_| {
+        Failure::Source(format!(
+            "{} is no list of tokens: name a server's tokens.toml",
+            file.display()
+        ))
+    })?;
+    let of_role = |role: &&str| tokens.token.iter().find(|token| token.role == *role);
+    let found = ["support", "operator", "billing"].iter().find_map(of_role);
+    found.map(|token| token.token.clone()).ok_or_else(|| {
+        Failure::Source(format!("{} holds no support, operator or billing token", file.display()))
+    })
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    fs::read_to_string(file)
+        .map_err(|err| Failure::Source(format!("{} cannot be read: {err}", file.display())))
+}
