@@ -8,6 +8,8 @@ use chrono::{DateTime, Utc};
 use eventually::store::Select;
 use futures::TryStreamExt;
 use lru::LruCache;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::calendar::to_millis;
@@ -30,6 +32,9 @@ pub const ATTEMPTS_MAX: u32 = 3;
 
 /// Name under which a refusal is stored in the journal.
 const REFUSED: &str = "CommandRefused";
+
+/// Name under which it is stored that everything was already as asked.
+const ALREADY_SO: &str = "AlreadySo";
 
 /// A command with everything that is recorded about it.
 #[derive(Clone, Debug)]
@@ -140,6 +145,13 @@ impl From<&Rejection> for Refusal {
             succeeds_at: rejection.succeeds_at(),
         }
     }
+}
+
+/// What the journal keeps of a command that found everything as it asked.
+#[derive(Serialize, Deserialize)]
+struct AlreadySo {
+    /// The stream's version then.
+    version: u64,
 }
 
 /// Where the answer to a command id is kept.
@@ -288,14 +300,16 @@ impl<L: CommitLog> Ledger<L> {
                 Ok(events) => events,
                 Err(rejection) => {
                     let refusal = Refusal::from(&rejection);
-                    let entry = refused_event(&refusal)?;
-                    self.keep(&request, &json, &mut account, now, vec![entry]).await?;
+                    let entry = journal_event(REFUSED, &refusal)?;
+                    self.keep(&request, &json, &mut account, now, entry).await?;
                     return Err(ExecuteError::Refused { refusal: Box::new(refusal), hit: false });
                 }
             };
             if events.is_empty() {
-                self.keep(&request, &json, &mut account, now, Vec::new()).await?;
-                return Ok(Outcome { version: account.tip.version, recorded: None, hit: false });
+                let version = account.tip.version;
+                let entry = journal_event(ALREADY_SO, &AlreadySo { version })?;
+                self.keep(&request, &json, &mut account, now, entry).await?;
+                return Ok(Outcome { version, recorded: None, hit: false });
             }
             let sealed = seal(&request, &json, account.tip, now, encode_all(&events)?)?;
             match self.log.append_commit(sealed.clone()).await {
@@ -420,10 +434,12 @@ impl<L: CommitLog> Ledger<L> {
         let (version, recorded) = match kept {
             Kept::Log(version) => (*version, Some(Recorded::open(position, sealed)?)),
             Kept::Journal(_) => {
-                if let Some(refusal) = refusal_of(sealed.commit())? {
+                let commit = sealed.commit();
+                if let Some(refusal) = refusal_of(commit)? {
                     return Err(ExecuteError::Refused { refusal: Box::new(refusal), hit: true });
                 }
-                (account.tip.version, None)
+                let then = journal_entry::<AlreadySo>(commit, ALREADY_SO)?;
+                (then.map_or(account.tip.version, |then| then.version), None)
             }
         };
         Ok(Before::Answered(Box::new(Outcome { version, recorded, hit: true })))
@@ -452,9 +468,9 @@ impl<L: CommitLog> Ledger<L> {
         json: &[u8],
         account: &mut Account,
         now: DateTime<Utc>,
-        events: Vec<EncodedEvent>,
+        entry: EncodedEvent,
     ) -> Result<(), ExecuteError> {
-        let sealed = seal(request, json, account.journal_tip, now, events)?;
+        let sealed = seal(request, json, account.journal_tip, now, vec![entry])?;
         self.journal.append_commit(sealed.clone()).await?;
         account.add_journal(&sealed);
         Ok(())
@@ -519,10 +535,17 @@ fn seal(
     })
 }
 
-/// A refusal is kept as JSON: it is read by people, and no state depends on it.
-fn refused_event(refusal: &Refusal) -> Result<EncodedEvent, serde_json::Error> {
-    let bytes = serde_json::to_vec(refusal)?;
-    Ok(EncodedEvent { name: REFUSED.to_owned(), schema: 1, bytes })
+/// An entry of the journal is JSON: it is read by people, and no state depends on it.
+fn journal_event(name: &str, entry: &impl Serialize) -> Result<EncodedEvent, serde_json::Error> {
+    Ok(EncodedEvent { name: name.to_owned(), schema: 1, bytes: serde_json::to_vec(entry)? })
+}
+
+fn journal_entry<T: DeserializeOwned>(
+    commit: &Commit,
+    name: &str,
+) -> Result<Option<T>, serde_json::Error> {
+    let entry = commit.events.iter().find(|event| event.name == name);
+    entry.map(|event| serde_json::from_slice(&event.bytes)).transpose()
 }
 
 /// The refusal that a commit of the journal holds; `None` when everything was already as asked.
@@ -531,8 +554,7 @@ fn refused_event(refusal: &Refusal) -> Result<EncodedEvent, serde_json::Error> {
 ///
 /// When the entry is not JSON.
 pub fn refusal_of(commit: &Commit) -> Result<Option<Refusal>, serde_json::Error> {
-    let refused = commit.events.iter().find(|event| event.name == REFUSED);
-    refused.map(|event| serde_json::from_slice(&event.bytes)).transpose()
+    journal_entry(commit, REFUSED)
 }
 
 /// The first field in which two commands differ.

@@ -9,7 +9,8 @@ use futures::future::join_all;
 use ledger_core::calendar::{BillingCycle, TermDuration};
 use ledger_core::catalogue::{Catalogue, SEEDS_TOML};
 use ledger_core::customer::{
-    AddSeats, Command, ImportCatalogue, Purchase, RegisterCustomer, Renew,
+    AddSeats, Command, GrantDelegatedAdmin, ImportCatalogue, Purchase, RegisterCustomer, Renew,
+    RevokeDelegatedAdmin,
 };
 use ledger_core::ids::{
     Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
@@ -181,6 +182,20 @@ async fn a_refusal_is_kept_and_answered_again_even_when_it_would_succeed_by_then
         refusals.iter().map(|(_, r)| r.as_ref().unwrap().code.as_str()).collect();
     assert_eq!(codes, ["SUBSCRIPTION_EXISTS"]);
     assert_eq!(quantity(&ledger).await, (10, 2));
+}
+
+#[tokio::test]
+async fn a_command_without_effect_is_answered_the_same_again() {
+    let ledger = in_memory().await;
+    let revoke = || request("revoke", Command::RevokeDelegatedAdmin(RevokeDelegatedAdmin {}));
+    let first = ledger.execute(revoke()).await.unwrap();
+    assert_eq!((first.version, first.recorded, first.hit), (2, None, false));
+    let grant = request("grant", Command::GrantDelegatedAdmin(GrantDelegatedAdmin {}));
+    assert_eq!(ledger.execute(grant).await.unwrap().version, 3);
+    let again = ledger.execute(revoke()).await.unwrap();
+    assert_eq!((again.version, again.recorded, again.hit), (2, None, true));
+    let customer = acme().customer().unwrap().clone();
+    assert!(ledger.customer(&customer).await.unwrap().unwrap().0.delegated_admin);
 }
 
 #[tokio::test]
