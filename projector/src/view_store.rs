@@ -227,13 +227,14 @@ impl ViewStore {
         }
     }
 
-    /// Digest over all documents, in hexadecimal: equal views, equal digests.
+    /// Position of the last commit and the digest over all documents at it, in hexadecimal: equal
+    /// views, equal digests.
     ///
     /// # Errors
     ///
     /// [`ViewStoreError::Closed`].
-    pub fn digest(&self) -> Result<String, ViewStoreError> {
-        self.read(|found| Ok(found.head.digest.to_string()))
+    pub fn fingerprint(&self) -> Result<(u64, String), ViewStoreError> {
+        self.read(|found| Ok((found.head.position, found.head.digest.to_string())))
     }
 
     /// Writes what the commits up to `position` changed, and the cursor, at once or not at all.

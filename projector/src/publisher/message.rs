@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use ledger_core::customer::Event;
-use ledger_core::ids::{CommandId, StreamId};
+use ledger_core::ids::CommandId;
 use ledger_core::record::Recorded;
 use serde::Serialize;
 use serde_json::{Map, Value, json};

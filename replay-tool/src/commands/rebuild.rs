@@ -62,8 +62,7 @@ async fn compute(
     let store = pump::rebuild(log, dir, &mut progress).await;
     output.progress_end();
     let store = store.map_err(|err| not_built(&err))?;
-    let digest = store.digest().map_err(|err| unusable(&err))?;
-    let commits = store.position();
+    let (commits, digest) = store.fingerprint().map_err(|err| unusable(&err))?;
     store.close().map_err(|err| unusable(&err))?;
     let milliseconds = begun.elapsed().as_millis();
     Ok(Rebuilt { views: dir.to_owned(), commits, milliseconds, digest })
@@ -85,7 +84,6 @@ async fn in_place(
     fs::rename(&beside, views).map_err(|err| not_moved(&beside, &err))?;
     remove(&before)?;
     remove(&views.with_extension("rebuilt.lock"))?;
-    output.message("the views were replaced; publishing starts again from their first commit");
     Ok(Rebuilt { views: views.to_owned(), ..rebuilt })
 }
 
