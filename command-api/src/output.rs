@@ -1,0 +1,30 @@
+//! What the program says: results on stdout, errors on stderr. Nothing else writes there but the log.
+
+use std::error::Error;
+use std::io::{self, Write};
+
+/// Writes one line to stdout. A closed stdout is no reason to stop serving.
+pub fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Writes an error and all its causes as one sentence to stderr.
+pub fn complain(err: &dyn Error) {
+    let _ = writeln!(io::stderr().lock(), "command-api: {}.", chain(err));
+}
+
+/// An error and its causes, from the outermost to the innermost.
+#[must_use]
+pub fn chain(err: &dyn Error) -> String {
+    let mut text = err.to_string();
+    let mut source = err.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,296 @@
+//! Documents of the views as pages show them: text and lengths, nothing computed that is not shown.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use ledger_core::calendar::{BillingCycle, TermDuration};
+use ledger_core::customer::{EndOfTermAction, Status};
+use projector::views::changes::ChangeDocument;
+use projector::views::customers::CustomerDocument;
+use projector::views::due::DueDocument;
+use projector::views::licences::LicenceDocument;
+use projector::views::subscriptions::{LotDocument, SubscriptionDocument};
+
+use crate::problem::capitalised;
+
+/// A share of something, with the length of its bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// In use.
+    pub used: u64,
+    /// There are.
+    pub total: u64,
+    /// Percent in use; above 100 when there is a shortfall, zero when there is nothing.
+    pub percent: u64,
+    /// Percent in use, at most 100.
+    pub width: u64,
+}
+
+impl Share {
+    /// The share of `used` in `total`.
+    #[must_use]
+    pub fn of(used: u64, total: u64) -> Self {
+        let percent = used.saturating_mul(100).checked_div(total).unwrap_or(0);
+        Self { used, total, percent, width: percent.min(100) }
+    }
+
+    /// Whether more is in use than there is.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.total < self.used
+    }
+}
+
+/// An instant with how far it is away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// For programs.
+    pub machine: String,
+    /// For people.
+    pub instant: String,
+    /// How far away, for example `in 2 days 3 h`.
+    pub distance: String,
+    /// Whether it has passed.
+    pub is_past: bool,
+    /// Whether it comes within three days.
+    pub is_near: bool,
+}
+
+impl Deadline {
+    /// An instant as seen from `now`.
+    #[must_use]
+    pub fn of(at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let left = at.signed_duration_since(now);
+        let is_past = left < TimeDelta::zero();
+        let distance = if is_past {
+            format!("{} ago", length(left.abs()))
+        } else {
+            format!("in {}", length(left))
+        };
+        let is_near = !is_past && left <= TimeDelta::days(3);
+        Self { machine: at.to_rfc3339(), instant: instant(at), distance, is_past, is_near }
+    }
+}
+
+/// An instant to the minute, as all pages show it.
+#[must_use]
+pub fn instant(at: DateTime<Utc>) -> String {
+    at.format("%-d %b %Y, %H:%M").to_string()
+}
+
+/// A day, as all pages show it.
+#[must_use]
+pub fn day(day: NaiveDate) -> String {
+    day.format("%-d %b %Y").to_string()
+}
+
+/// A length of time in its two largest units.
+fn length(span: TimeDelta) -> String {
+    let (days, hours, minutes) = (span.num_days(), span.num_hours() % 24, span.num_minutes() % 60);
+    let plural = if days == 1 { "" } else { "s" };
+    match (days, hours) {
+        (0, 0) => format!("{minutes} min"),
+        (0, _) => format!("{hours} h {minutes} min"),
+        (1..=6, 1..) => format!("{days} day{plural} {hours} h"),
+        _ => format!("{days} day{plural}"),
+    }
+}
+
+/// A row of the list of customers.
+#[derive(Clone, Debug)]
+pub struct CustomerRow {
+    /// The document.
+    pub of: CustomerDocument,
+    /// Licences in use.
+    pub licences: Share,
+}
+
+impl From<CustomerDocument> for CustomerRow {
+    fn from(of: CustomerDocument) -> Self {
+        Self { licences: Share::of(of.assigned, of.seats), of }
+    }
+}
+
+/// A subscription on its customer's page.
+#[derive(Clone, Debug)]
+pub struct SubscriptionCard {
+    /// The document.
+    pub of: SubscriptionDocument,
+    /// Length and billing in words.
+    pub plan: String,
+    /// Price of one seat in words.
+    pub price: String,
+    /// First and last day.
+    pub term: String,
+    /// When the term is over.
+    pub due: Deadline,
+    /// Until when it can be cancelled.
+    pub cancel: Option<Deadline>,
+    /// Seats bought together.
+    pub lots: Vec<LotRow>,
+    /// Status in a word.
+    pub status: &'static str,
+    /// Whether it lives.
+    pub is_active: bool,
+    /// Whether it is renewed at the end of its term.
+    pub is_renewed: bool,
+}
+
+/// Seats bought together.
+#[derive(Clone, Debug)]
+pub struct LotRow {
+    /// The document.
+    pub of: LotDocument,
+    /// Until when its seats can be removed.
+    pub reduce: Option<Deadline>,
+}
+
+impl SubscriptionCard {
+    /// A subscription as seen at `now`.
+    #[must_use]
+    pub fn of(of: SubscriptionDocument, now: DateTime<Utc>) -> Self {
+        let lots = of.lots.iter().map(|lot| LotRow {
+            of: *lot,
+            reduce: lot.reduce_until.map(|until| Deadline::of(until, now)),
+        });
+        Self {
+            plan: format!("{}, charged {}", term(of.term), billing(of.billing)),
+            price: format!("{} {} per seat and {}", of.unit_price, of.currency, cycle(of.billing)),
+            term: format!("{} to {}", day(of.term_start), day(of.term_end)),
+            due: Deadline::of(of.due_at, now),
+            cancel: of.cancel_until.map(|until| Deadline::of(until, now)),
+            lots: lots.collect(),
+            status: match of.status {
+                Status::Active => "active",
+                Status::Deleted => "ended",
+                Status::Expired => "expired",
+            },
+            is_active: of.status == Status::Active,
+            is_renewed: of.end_of_term == EndOfTermAction::Renew,
+            of,
+        }
+    }
+}
+
+const fn term(term: TermDuration) -> &'static str {
+    match term {
+        TermDuration::P1M => "1 month",
+        TermDuration::P1Y => "1 year",
+        TermDuration::P3Y => "3 years",
+    }
+}
+
+const fn billing(billing: BillingCycle) -> &'static str {
+    match billing {
+        BillingCycle::Monthly => "monthly",
+        BillingCycle::Annual => "yearly",
+        BillingCycle::Triennial => "every 3 years",
+    }
+}
+
+const fn cycle(billing: BillingCycle) -> &'static str {
+    match billing {
+        BillingCycle::Monthly => "month",
+        BillingCycle::Annual => "year",
+        BillingCycle::Triennial => "3 years",
+    }
+}
+
+/// Licences of one offer.
+#[derive(Clone, Debug)]
+pub struct LicenceRow {
+    /// The document.
+    pub of: LicenceDocument,
+    /// Licences in use.
+    pub share: Share,
+}
+
+impl From<LicenceDocument> for LicenceRow {
+    fn from(of: LicenceDocument) -> Self {
+        Self { share: Share::of(of.assigned.into(), of.valid.into()), of }
+    }
+}
+
+/// A line of the renewal calendar.
+#[derive(Clone, Debug)]
+pub struct DueRow {
+    /// The document.
+    pub of: DueDocument,
+    /// When, as a day: terms end at midnight.
+    pub day: String,
+    /// When.
+    pub due: Deadline,
+    /// Whether it is renewed.
+    pub is_renewed: bool,
+}
+
+impl DueRow {
+    /// What is due as seen at `now`.
+    #[must_use]
+    pub fn of(of: DueDocument, now: DateTime<Utc>) -> Self {
+        let is_renewed = of.action == EndOfTermAction::Renew;
+        let day = day(of.due_at.date_naive());
+        Self { day, due: Deadline::of(of.due_at, now), is_renewed, of }
+    }
+}
+
+/// A commit in the list of changes.
+#[derive(Clone, Debug)]
+pub struct ChangeRow {
+    /// The document.
+    pub of: ChangeDocument,
+    /// When.
+    pub at: String,
+    /// When, for programs.
+    pub machine: String,
+    /// What, for example `Add seats`.
+    pub what: String,
+    /// What happened, for example `seats added`.
+    pub events: String,
+}
+
+impl From<ChangeDocument> for ChangeRow {
+    fn from(of: ChangeDocument) -> Self {
+        Self {
+            at: instant(of.recorded_at),
+            machine: of.recorded_at.to_rfc3339(),
+            what: capitalised(&words(&of.command)),
+            events: of.events.iter().map(|event| words(event)).collect::<Vec<_>>().join(", "),
+            of,
+        }
+    }
+}
+
+/// A name such as `AddSeats` as words.
+fn words(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !text.is_empty() {
+            text.push(' ');
+        }
+        text.push(c.to_ascii_lowercase());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_says_how_far_away_it_is() {
+        let now: DateTime<Utc> = "2026-01-10T12:00:00Z".parse().unwrap();
+        let distance = |at: &str| Deadline::of(at.parse().unwrap(), now).distance;
+        assert_eq!(distance("2026-01-10T12:05:00Z"), "in 5 min");
+        assert_eq!(distance("2026-01-10T14:05:00Z"), "in 2 h 5 min");
+        assert_eq!(distance("2026-01-12T15:00:00Z"), "in 2 days 3 h");
+        assert_eq!(distance("2026-01-11T12:00:00Z"), "in 1 day");
+        assert_eq!(distance("2026-03-10T15:00:00Z"), "in 59 days");
+        assert_eq!(distance("2026-01-09T12:00:00Z"), "1 day ago");
+    }
+
+    #[test]
+    fn a_share_of_nothing_is_zero_and_a_shortfall_is_more_than_all() {
+        assert_eq!(Share::of(0, 0).percent, 0);
+        assert_eq!((Share::of(3, 2).percent, Share::of(3, 2).width), (150, 100));
+        assert!(Share::of(3, 2).is_over() && !Share::of(2, 2).is_over());
+    }
+}

@@ -1,0 +1,464 @@
+//! What went wrong, in one table: error to status, stable code and public text. The internal text
+//! goes to the log and never to the caller.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use ledger_core::customer::Rejection;
+use ledger_core::ids::CustomerId;
+use ledger_core::ledger::ExecuteError;
+use ledger_core::record::Refusal;
+use ledger_core::store::StoreError;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::clock::ClockError;
+use crate::output::chain;
+
+/// Answer header that says that this is the answer an earlier request with the same key got.
+pub const IDEMPOTENCY_HIT: HeaderName = HeaderName::from_static("idempotency-hit");
+
+/// Everything but a rule that can make a request fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The body is not JSON, TOML or UTF-8 at all.
+    BodyMalformed,
+    /// The body has a field that does not exist.
+    UnknownField,
+    /// The body lacks a field.
+    MissingField,
+    /// The body has a field twice.
+    DuplicateField,
+    /// A field is of the wrong type.
+    WrongType,
+    /// A field has the right type but not a value that it may have.
+    ValueInvalid,
+    /// An id in the address is not one.
+    IdInvalid,
+    /// A query parameter is unknown or not valid.
+    QueryInvalid,
+    /// A header is not valid.
+    HeaderInvalid,
+    /// There is no token.
+    TokenMissing,
+    /// The token is not one of this ledger's.
+    TokenUnknown,
+    /// The role may not do this.
+    RoleNotAllowed,
+    /// There is nothing at this address.
+    RouteUnknown,
+    /// The address does not know this method.
+    MethodNotAllowed,
+    /// The same key was used for another command.
+    CommandIdReused,
+    /// Other writers kept winning.
+    Busy,
+    /// The clock cannot be moved.
+    ClockIsReal,
+    /// The clock does not go back.
+    ClockBackwards,
+    /// The customer changed in between.
+    VersionDiffers,
+    /// The body is too large.
+    BodyTooLarge,
+    /// A line of a bulk request is too long.
+    LineTooLong,
+    /// The body is of another media type.
+    MediaTypeUnsupported,
+    /// A defect of the ledger.
+    Internal,
+    /// It is not known whether the command was carried out.
+    OutcomeUnknown,
+    /// The log takes no more writes until a restart.
+    LogStopped,
+    /// The server is stopping.
+    Stopping,
+    /// The views have not got that far.
+    ViewsBehind,
+    /// The views stopped.
+    ViewsStopped,
+    /// The log has no position left.
+    LogUsedUp,
+    /// The disk is full.
+    DiskFull,
+}
+
+/// A row of the table of problems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// What went wrong.
+    pub kind: Kind,
+    /// HTTP status.
+    pub status: u16,
+    /// Stable code; programs may depend on it.
+    pub code: &'static str,
+    /// The problem in a few words, the same for all its occurrences.
+    pub title: &'static str,
+}
+
+const fn row(kind: Kind, status: u16, code: &'static str, title: &'static str) -> Row {
+    Row { kind, status, code, title }
+}
+
+/// Every problem but the rules' refusals.
+pub const TABLE: [Row; 30] = [
+    row(Kind::BodyMalformed, 400, "BODY_MALFORMED", "The body cannot be read"),
+    row(Kind::UnknownField, 400, "UNKNOWN_FIELD", "The body has an unknown field"),
+    row(Kind::MissingField, 400, "MISSING_FIELD", "The body lacks a field"),
+    row(Kind::DuplicateField, 400, "DUPLICATE_FIELD", "The body has a field twice"),
+    row(Kind::WrongType, 400, "WRONG_TYPE", "A field is of the wrong type"),
+    row(Kind::ValueInvalid, 400, "VALUE_INVALID", "A field has a value that it cannot have"),
+    row(Kind::IdInvalid, 400, "ID_INVALID", "The address contains something that is not an id"),
+    row(Kind::QueryInvalid, 400, "QUERY_INVALID", "A query parameter is unknown or not valid"),
+    row(Kind::HeaderInvalid, 400, "HEADER_INVALID", "A header is not valid"),
+    row(Kind::TokenMissing, 401, "TOKEN_MISSING", "A token is needed"),
+    row(Kind::TokenUnknown, 401, "TOKEN_UNKNOWN", "The token is not known"),
+    row(Kind::RoleNotAllowed, 403, "ROLE_NOT_ALLOWED", "The role may not do this"),
+    row(Kind::RouteUnknown, 404, "ROUTE_UNKNOWN", "There is nothing at this address"),
+    row(Kind::MethodNotAllowed, 405, "METHOD_NOT_ALLOWED", "The address does not know this method"),
+    row(Kind::CommandIdReused, 409, "COMMAND_ID_REUSED", "The key was used for another command"),
+    row(Kind::Busy, 409, "BUSY", "Others are changing the same customer"),
+    row(Kind::ClockIsReal, 409, "CLOCK_IS_REAL", "A real clock cannot be moved"),
+    row(Kind::ClockBackwards, 409, "CLOCK_BACKWARDS", "The clock cannot go back"),
+    row(Kind::VersionDiffers, 412, "VERSION_DIFFERS", "The customer has changed in between"),
+    row(Kind::BodyTooLarge, 413, "BODY_TOO_LARGE", "The body is too large"),
+    row(Kind::LineTooLong, 413, "LINE_TOO_LONG", "A line of the bulk request is too long"),
+    row(
+        Kind::MediaTypeUnsupported,
+        415,
+        "MEDIA_TYPE_UNSUPPORTED",
+        "The body has another media type",
+    ),
+    row(Kind::Internal, 500, "INTERNAL", "The ledger has a defect"),
+    row(Kind::OutcomeUnknown, 503, "OUTCOME_UNKNOWN", "It is not known whether it was done"),
+    row(Kind::LogStopped, 503, "LOG_STOPPED", "The log takes no more writes"),
+    row(Kind::Stopping, 503, "STOPPING", "The server is stopping"),
+    row(Kind::ViewsBehind, 503, "VIEWS_BEHIND", "The views have not got that far yet"),
+    row(Kind::ViewsStopped, 503, "VIEWS_STOPPED", "The views have stopped"),
+    row(Kind::LogUsedUp, 507, "LOG_USED_UP", "The log is used up"),
+    row(Kind::DiskFull, 507, "DISK_FULL", "The disk is full"),
+];
+
+impl Kind {
+    fn row(self) -> Row {
+        let found = TABLE.into_iter().find(|row| row.kind == self);
+        found.unwrap_or(row(self, 500, "INTERNAL", "The ledger has a defect"))
+    }
+
+    /// Seconds after which the same request may succeed.
+    const fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::Busy | Self::ViewsBehind | Self::OutcomeUnknown => Some(1),
+            Self::Stopping => Some(10),
+            Self::DiskFull => Some(60),
+            Self::BodyMalformed
+            | Self::UnknownField
+            | Self::MissingField
+            | Self::DuplicateField
+            | Self::WrongType
+            | Self::ValueInvalid
+            | Self::IdInvalid
+            | Self::QueryInvalid
+            | Self::HeaderInvalid
+            | Self::TokenMissing
+            | Self::TokenUnknown
+            | Self::RoleNotAllowed
+            | Self::RouteUnknown
+            | Self::MethodNotAllowed
+            | Self::CommandIdReused
+            | Self::ClockIsReal
+            | Self::ClockBackwards
+            | Self::VersionDiffers
+            | Self::BodyTooLarge
+            | Self::LineTooLong
+            | Self::MediaTypeUnsupported
+            | Self::Internal
+            | Self::LogStopped
+            | Self::ViewsStopped
+            | Self::LogUsedUp => None,
+        }
+    }
+}
+
+/// The HTTP status of a refusal, by the code of its rule. A rule that is not named here is 422.
+#[must_use]
+pub fn rule_status(code: &str) -> u16 {
+    match code {
+        "CUSTOMER_UNKNOWN" | "SUBSCRIPTION_UNKNOWN" => 404,
+        "CUSTOMER_EXISTS" | "SUBSCRIPTION_EXISTS" | "RENEWAL_PENDING" => 409,
+        "SCHEDULER_ONLY" => 403,
+        _ => 422,
+    }
+}
+
+/// A request that was not carried out, as the caller reads it: `application/problem+json` (RFC 9457).
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    /// A reference that stands for the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The problem in a few words; for a refusal, the rule.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// This occurrence, in one sentence.
+    pub detail: String,
+    /// Stable code; programs may depend on it.
+    pub code: String,
+    /// For a refusal: the rule in one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// For a refusal: where the rule comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// For a refusal: the facts that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub facts: Option<Value>,
+    /// For a refusal: from when on the same command will succeed, if waiting helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub succeeds_at: Option<DateTime<Utc>>,
+    /// For a reused key: the first field that differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+/// A request that was not carried out, with what its answer's headers say.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Problem {
+    /// What the caller reads.
+    pub body: Box<ProblemBody>,
+    #[serde(skip)]
+    retry_after: Option<u32>,
+    #[serde(skip)]
+    is_hit: bool,
+}
+
+impl Problem {
+    /// A problem with a sentence about this occurrence.
+    #[must_use]
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        let row = kind.row();
+        let body = ProblemBody {
+            kind: format!("/problems/{}", row.code),
+            title: row.title.to_owned(),
+            status: row.status,
+            detail: detail.into(),
+            code: row.code.to_owned(),
+            rule: None,
+            source: None,
+            facts: None,
+            succeeds_at: None,
+            field: None,
+        };
+        Self { body: Box::new(body), retry_after: kind.retry_after(), is_hit: false }
+    }
+
+    /// A defect: the text goes to the log, the caller only learns that there is one.
+    #[must_use]
+    pub fn internal(err: &dyn std::error::Error) -> Self {
+        tracing::error!(error = %chain(err), "a request failed by a defect");
+        Self::new(
+            Kind::Internal,
+            "The ledger could not do this because of a defect of its own; its log says more.",
+        )
+    }
+
+    /// A rule said no.
+    #[must_use]
+    pub fn refused(refusal: &Refusal) -> Self {
+        let facts: Value = serde_json::from_str(&refusal.facts).unwrap_or_default();
+        let status = rule_status(&refusal.code);
+        let body = ProblemBody {
+            kind: format!("/problems/{}", refusal.code),
+            title: capitalised(&refusal.rule),
+            status,
+            detail: sentence(&refusal.message, &facts),
+            code: refusal.code.clone(),
+            rule: Some(refusal.rule.clone()),
+            source: Some(refusal.source.clone()),
+            facts: Some(facts),
+            succeeds_at: refusal.succeeds_at,
+            field: None,
+        };
+        let retry_after = (refusal.code == "RENEWAL_PENDING").then_some(120);
+        Self { body: Box::new(body), retry_after, is_hit: false }
+    }
+
+    /// The customer does not exist, or the caller must not know that it does.
+    #[must_use]
+    pub fn customer_unknown(customer: &CustomerId) -> Self {
+        let rejection = Rejection::CustomerUnknown { customer: customer.clone() };
+        Self::refused(&Refusal::from(&rejection))
+    }
+
+    /// HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.body.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Whether this is the answer that an earlier request with the same key got.
+    #[must_use]
+    pub const fn is_hit(&self) -> bool {
+        self.is_hit
+    }
+
+    fn of_store(err: &StoreError) -> Self {
+        match err {
+            StoreError::Unknown(_) => {
+                tracing::error!(error = %chain(err), "the outcome of an append is unknown");
+                Self::new(
+                    Kind::OutcomeUnknown,
+                    "It is not known whether the command was carried out: send the same request with \
+                     the same Idempotency-Key again to find out.",
+                )
+            }
+            StoreError::Full(_) => Self::new(
+                Kind::DiskFull,
+                "Nothing was recorded because the disk is full; send the same request again once \
+                 the operator has freed some space.",
+            ),
+            StoreError::Poisoned => Self::new(
+                Kind::LogStopped,
+                "Nothing was recorded because an earlier write failed; the operator must restart \
+                 the ledger so that it verifies the end of its log.",
+            ),
+            StoreError::Closed => Self::new(
+                Kind::Stopping,
+                "Nothing was recorded because the server is stopping; send the same request again \
+                 once it is back.",
+            ),
+            StoreError::Exhausted(_) => Self::new(
+                Kind::LogUsedUp,
+                "Nothing was recorded because the log has used up its positions; a new data folder \
+                 is needed.",
+            ),
+            StoreError::Conflict { .. }
+            | StoreError::AppendOnly
+            | StoreError::NotNext(_)
+            | StoreError::Damaged { .. }
+            | StoreError::Shortened { .. }
+            | StoreError::Foreign { .. }
+            | StoreError::Locked(_)
+            | StoreError::Io { .. } => Self::internal(err),
+        }
+    }
+}
+
+impl From<ExecuteError> for Problem {
+    fn from(err: ExecuteError) -> Self {
+        match err {
+            ExecuteError::Refused { refusal, hit } => {
+                Self { is_hit: hit, ..Self::refused(&refusal) }
+            }
+            ExecuteError::CommandIdReused { field } => {
+                let detail = format!(
+                    "This Idempotency-Key was used before for a command with another {field}: send \
+                     the request with a new key."
+                );
+                let mut problem = Self::new(Kind::CommandIdReused, detail);
+                problem.body.field = Some(field);
+                problem
+            }
+            ExecuteError::VersionDiffers { expected, actual } => Self::new(
+                Kind::VersionDiffers,
+                format!("The version is {actual}, not {expected}: read again, then decide again."),
+            ),
+            ExecuteError::Busy => Self::new(
+                Kind::Busy,
+                "Nothing was recorded because others kept changing the same customer: send the same \
+                 request again.",
+            ),
+            ExecuteError::Store(err) => Self::of_store(&err),
+            ExecuteError::Codec(_)
+            | ExecuteError::Commit(_)
+            | ExecuteError::Json(_)
+            | ExecuteError::Amount(_) => Self::internal(&err),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(err: StoreError) -> Self {
+        Self::of_store(&err)
+    }
+}
+
+impl From<ClockError> for Problem {
+    fn from(err: ClockError) -> Self {
+        match err {
+            ClockError::Backwards { now, asked } => Self::new(
+                Kind::ClockBackwards,
+                format!("The clock stands at {now} and cannot go back to {asked}."),
+            ),
+            ClockError::StartedBefore | ClockError::Damaged(_) | ClockError::Io { .. } => {
+                Self::internal(&err)
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let (retry_after, is_hit) = (self.retry_after, self.is_hit);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let media_type = HeaderValue::from_static("application/problem+json");
+        let mut answer = (status, [(header::CONTENT_TYPE, media_type)], body).into_response();
+        let headers = answer.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if is_hit {
+            headers.insert(IDEMPOTENCY_HIT, HeaderValue::from_static("true"));
+        }
+        answer
+    }
+}
+
+/// A refusal's message as a sentence. One that begins with an id from the facts keeps its first letter.
+fn sentence(message: &str, facts: &Value) -> String {
+    let fact = |fact: &Value| fact.as_str().is_some_and(|fact| message.starts_with(fact));
+    if facts.as_object().is_some_and(|facts| facts.values().any(fact)) {
+        return format!("{message}.");
+    }
+    format!("{}.", capitalised(message))
+}
+
+/// The text with a capital at its start.
+pub(crate) fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_one_row_and_one_code() {
+        let codes: BTreeSet<_> = TABLE.iter().map(|row| row.code).collect();
+        assert_eq!(codes.len(), TABLE.len());
+        for row in TABLE {
+            assert_eq!(row.kind.row(), row);
+        }
+        assert!(TABLE.iter().map(|row| row.status).is_sorted());
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_a_sentence_that_leaves_ids_alone() {
+        let facts = serde_json::json!({ "offer": "teams" });
+        assert_eq!(sentence("teams is limited", &facts), "teams is limited.");
+        assert_eq!(sentence("no licence is free", &facts), "No licence is free.");
+    }
+}

@@ -1,0 +1,188 @@
+//! Every address of the server, and what all requests go through.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, Uri, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::trace::TraceLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+use crate::auth::Principal;
+use crate::config::BODY_BYTES_MAX;
+use crate::pages;
+use crate::problem::{Kind, Problem};
+use crate::routes::{
+    bulk, catalogue, clock, customers, due, health, history, licences, log, subscriptions, views,
+};
+use crate::state::AppState;
+
+/// The server's answers to every address.
+pub fn app(state: Arc<AppState>) -> Router {
+    Router::new()
+        .route("/v1/customers", get(customers::list).post(customers::register))
+        .route("/v1/customers/{customer}", get(customers::show))
+        .route("/v1/customers/{customer}/state", get(customers::state_in_past))
+        .route("/v1/customers/{customer}/delegated-admin/grant", post(customers::grant))
+        .route("/v1/customers/{customer}/delegated-admin/revoke", post(customers::revoke))
+        .route("/v1/customers/{customer}/external-subscriptions", post(customers::declare))
+        .route(
+            "/v1/customers/{customer}/external-subscriptions/{offer}/withdraw",
+            post(customers::withdraw),
+        )
+        .route(
+            "/v1/customers/{customer}/subscriptions",
+            get(subscriptions::list).post(subscriptions::purchase),
+        )
+        .route("/v1/customers/{customer}/subscriptions/{subscription}", get(subscriptions::show))
+        .nest("/v1/customers/{customer}/subscriptions/{subscription}", changes())
+        .route("/v1/customers/{customer}/licences", get(licences::list))
+        .route("/v1/customers/{customer}/licences/{offer}/assign", post(licences::assign))
+        .route("/v1/customers/{customer}/licences/{offer}/unassign", post(licences::unassign))
+        .route("/v1/customers/{customer}/audit", get(history::audit))
+        .route("/v1/customers/{customer}/charges", get(history::charges))
+        .route("/v1/customers/{customer}/history", get(history::history))
+        .route("/v1/customers/{customer}/refusals", get(history::refusals))
+        .route("/v1/due", get(due::list))
+        .route("/v1/catalogue", get(catalogue::show).post(catalogue::import))
+        .route("/v1/clock", get(clock::show).post(clock::set))
+        .route("/v1/bulk", post(bulk::bulk))
+        .route("/v1/views", get(views::show))
+        .route("/v1/log", get(log::log))
+        .route("/v1/journal", get(log::journal))
+        .route("/v1/openapi.json", get(openapi_json))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .merge(pages())
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(map_response(harden))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(TraceLayer::new_for_http())
+        .with_state(state)
+}
+
+/// What can be done with one subscription.
+fn changes() -> Router<Arc<AppState>> {
+    Router::new()
+        .route("/add-seats", post(subscriptions::add_seats))
+        .route("/remove-seats", post(subscriptions::remove_seats))
+        .route("/renewal-quantity", post(subscriptions::renewal_quantity))
+        .route("/end-of-term", post(subscriptions::end_of_term))
+        .route("/cancel", post(subscriptions::cancel))
+        .route("/upgrade", post(subscriptions::upgrade))
+}
+
+/// The dashboard.
+fn pages() -> Router<Arc<AppState>> {
+    Router::new()
+        .route("/", get(pages::home))
+        .route("/customers/{customer}", get(pages::customer))
+        .route("/sign-in", get(pages::sign_in_form).post(pages::sign_in))
+        .route("/sign-out", post(pages::sign_out))
+}
+
+async fn unknown_route(uri: Uri) -> Problem {
+    let detail =
+        format!("There is nothing at {}; /v1/openapi.json lists what there is.", uri.path());
+    Problem::new(Kind::RouteUnknown, detail)
+}
+
+async fn unknown_method(request: Request) -> Problem {
+    let (method, path) = (request.method(), request.uri().path());
+    Problem::new(Kind::MethodNotAllowed, format!("{path} does not know the method {method}."))
+}
+
+async fn openapi_json(_: Principal) -> Response {
+    axum::Json(document()).into_response()
+}
+
+/// Nothing is cached or guessed by anyone in between.
+async fn harden(mut answer: Response) -> Response {
+    let headers = answer.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    answer
+}
+
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    let detail = "The ledger could not do this because of a defect of its own; its log says more.";
+    Problem::new(Kind::Internal, detail).into_response()
+}
+
+/// The `OpenAPI` document, made from the handlers.
+#[derive(Debug, OpenApi)]
+#[openapi(
+    info(
+        title = "Subscription ledger",
+        description = "Commands, reads and history of a ledger of cloud subscriptions. Conventions \
+                       and problem codes: docs/HTTP.md."
+    ),
+    paths(
+        customers::register,
+        customers::list,
+        customers::show,
+        customers::state_in_past,
+        customers::grant,
+        customers::revoke,
+        customers::declare,
+        customers::withdraw,
+        subscriptions::purchase,
+        subscriptions::list,
+        subscriptions::show,
+        subscriptions::add_seats,
+        subscriptions::remove_seats,
+        subscriptions::renewal_quantity,
+        subscriptions::end_of_term,
+        subscriptions::cancel,
+        subscriptions::upgrade,
+        licences::list,
+        licences::assign,
+        licences::unassign,
+        history::audit,
+        history::charges,
+        history::history,
+        history::refusals,
+        due::list,
+        catalogue::show,
+        catalogue::import,
+        clock::show,
+        clock::set,
+        bulk::bulk,
+        views::show,
+        log::log,
+        log::journal,
+        health::alive,
+        health::ready,
+    ),
+    security(("token" = [])),
+    modifiers(&Bearer)
+)]
+struct Document;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("A token of the data folder's tokens.toml"))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The `OpenAPI` document, made from the handlers.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}

@@ -1,0 +1,277 @@
+//! Bulk: one command per line in, one result per line out, in order. A slow reader slows it down.
+
+use std::sync::Arc;
+
+use axum::body::{Body, BodyDataStream};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures::{StreamExt, stream};
+use ledger_core::customer::Command;
+use ledger_core::ids::{CommandId, CustomerId, Reason, StreamId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::Problems;
+use crate::auth::{Principal, authorize};
+use crate::command::{Ask, Envelope, own_id, random_id, request};
+use crate::config::BULK_LINE_BYTES_MAX;
+use crate::extract::{StrictObject, media_type, read_json, read_value};
+use crate::problem::{Kind, Problem, ProblemBody};
+use crate::state::AppState;
+use crate::wire::Done;
+
+/// What became of one line.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BulkResult {
+    /// Number of the line, from 1.
+    pub line: u64,
+    /// HTTP status that the command would have had by itself.
+    pub status: u16,
+    /// Id of the command, if the line could be read so far.
+    #[schema(value_type = Option<String>)]
+    pub command_id: Option<CommandId>,
+    /// Whether this is the answer of an earlier request with the same id.
+    pub hit: bool,
+    /// What was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub done: Option<Done>,
+    /// Why it was not done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ProblemBody>)]
+    pub problem: Option<Problem>,
+}
+
+/// The fields of a line that are not the command's own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Address {
+    customer: CustomerId,
+    reason: Reason,
+    #[serde(default)]
+    command_id: Option<CommandId>,
+    #[serde(default)]
+    expected_version: Option<u64>,
+    #[serde(default)]
+    correlation_id: Option<CommandId>,
+}
+
+const ADDRESS_FIELDS: [&str; 5] =
+    ["customer", "reason", "command_id", "expected_version", "correlation_id"];
+
+/// Carries out one command per line. A line that cannot be read or is refused gets a problem in its
+/// place, and the rest goes on.
+#[utoipa::path(post, path = "/v1/bulk", tag = "operation",
+    request_body(content = String, content_type = "application/x-ndjson", description =
+        "Lines such as {\"customer\": \"acme\", \"reason\": \"...\", \"command\": \"AddSeats\", \
+         \"subscription\": \"s1\", \"seats\": 2}; also command_id, expected_version and correlation_id"),
+    responses((status = 200, body = BulkResult, content_type = "application/x-ndjson"), Problems))]
+pub(crate) async fn bulk(
+    State(state): State<Arc<AppState>>,
+    principal: Principal,
+    request: Request,
+) -> Result<Response, Problem> {
+    let media_type = media_type(request.headers());
+    if media_type != "application/x-ndjson" && media_type != "application/ndjson" {
+        let detail = format!(
+            "The body must be application/x-ndjson, and this one is said to be {media_type}."
+        );
+        return Err(Problem::new(Kind::MediaTypeUnsupported, detail));
+    }
+    let lines = Lines::of(request.into_body());
+    let results =
+        stream::unfold((lines, state, principal), |(mut lines, state, principal)| async {
+            let (number, line) = lines.next().await?;
+            let result = result(&state, &principal, number, line).await;
+            let json = serde_json::to_string(&result).map(|json| json + "\n");
+            Some((json, (lines, state, principal)))
+        });
+    let media_type = HeaderValue::from_static("application/x-ndjson");
+    Ok(([(header::CONTENT_TYPE, media_type)], Body::from_stream(results)).into_response())
+}
+
+async fn result(
+    state: &AppState,
+    principal: &Principal,
+    line: u64,
+    text: Result<Vec<u8>, Problem>,
+) -> BulkResult {
+    let mut command_id = None;
+    match carry_out(state, principal, text, &mut command_id).await {
+        Ok((done, hit)) => {
+            BulkResult { line, status: 200, command_id, hit, done: Some(done), problem: None }
+        }
+        Err(problem) => {
+            let (status, hit) = (problem.body.status, problem.is_hit());
+            BulkResult { line, status, command_id, hit, done: None, problem: Some(problem) }
+        }
+    }
+}
+
+async fn carry_out(
+    state: &AppState,
+    principal: &Principal,
+    text: Result<Vec<u8>, Problem>,
+    command_id: &mut Option<CommandId>,
+) -> Result<(Done, bool), Problem> {
+    let (address, command) = read(&text?)?;
+    let id = match address.command_id {
+        Some(id) => own_id(id)?,
+        None => random_id()?,
+    };
+    *command_id = Some(id.clone());
+    authorize(state, principal, &address.customer, &command).await?;
+    let envelope = Envelope {
+        command_id: id,
+        expected_version: address.expected_version,
+        correlation_id: address.correlation_id,
+        dry_run: false,
+    };
+    let stream = StreamId::Customer(address.customer.clone());
+    let (reason, actor) = (address.reason, principal.actor.clone());
+    let request = request(state, envelope, Ask { stream, command, reason, actor });
+    let outcome = state.ledger.execute(request).await?;
+    let done = Done::of(Some(address.customer), &outcome);
+    Ok((done.map_err(|err| Problem::internal(&err))?, outcome.hit))
+}
+
+fn read(line: &[u8]) -> Result<(Address, Command), Problem> {
+    let StrictObject(fields) = read_json(line)?;
+    let is_address = |name: &String| ADDRESS_FIELDS.contains(&name.as_str());
+    let (address, command): (Map<_, _>, Map<_, _>) =
+        fields.into_iter().partition(|(name, _)| is_address(name));
+    let address = read_value(Value::Object(address))?;
+    Ok((address, read_value(Value::Object(command))?))
+}
+
+/// The lines of a body, read no faster than they are asked for.
+struct Lines {
+    body: BodyDataStream,
+    buffer: Vec<u8>,
+    /// How much of `buffer` has been searched for the end of a line.
+    searched: usize,
+    number: u64,
+    is_skipping: bool,
+    is_ended: bool,
+}
+
+impl Lines {
+    fn of(body: Body) -> Self {
+        Self {
+            body: body.into_data_stream(),
+            buffer: Vec::new(),
+            searched: 0,
+            number: 0,
+            is_skipping: false,
+            is_ended: false,
+        }
+    }
+
+    /// The next line that is not blank, with its number.
+    async fn next(&mut self) -> Option<(u64, Result<Vec<u8>, Problem>)> {
+        loop {
+            while let Some(line) = self.cut() {
+                self.number = self.number.saturating_add(1);
+                if std::mem::take(&mut self.is_skipping) {
+                    continue;
+                }
+                if BULK_LINE_BYTES_MAX < line.len() {
+                    return Some((self.number, Err(too_long())));
+                }
+                if !line.iter().all(u8::is_ascii_whitespace) {
+                    return Some((self.number, Ok(line)));
+                }
+            }
+            if self.is_skipping {
+                self.clear();
+            } else if BULK_LINE_BYTES_MAX < self.buffer.len() {
+                self.clear();
+                self.is_skipping = true;
+                return Some((self.number.saturating_add(1), Err(too_long())));
+            }
+            if self.is_ended {
+                return self.rest();
+            }
+            match self.body.next().await {
+                Some(Ok(bytes)) => self.buffer.extend(bytes),
+                Some(Err(_)) => {
+                    self.clear();
+                    self.is_ended = true;
+                    let detail = "The body ended before it was complete; what came before is done.";
+                    let broken = Problem::new(Kind::BodyMalformed, detail);
+                    return Some((self.number.saturating_add(1), Err(broken)));
+                }
+                None => self.is_ended = true,
+            }
+        }
+    }
+
+    /// A whole line off the front of the buffer.
+    fn cut(&mut self) -> Option<Vec<u8>> {
+        let tail = self.buffer.get(self.searched..).unwrap_or_default();
+        let Some(found) = tail.iter().position(|byte| *byte == b'\n') else {
+            self.searched = self.buffer.len();
+            return None;
+        };
+        let end = self.searched.saturating_add(found);
+        let rest = self.buffer.split_off(end.saturating_add(1));
+        let mut line = std::mem::replace(&mut self.buffer, rest);
+        line.truncate(end);
+        self.searched = 0;
+        Some(line)
+    }
+
+    /// The last line when it has no end.
+    fn rest(&mut self) -> Option<(u64, Result<Vec<u8>, Problem>)> {
+        let line = std::mem::take(&mut self.buffer);
+        self.searched = 0;
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return None;
+        }
+        self.number = self.number.saturating_add(1);
+        Some((self.number, Ok(line)))
+    }
+
+    fn clear(&mut self) {
+        self.buffer.clear();
+        self.searched = 0;
+    }
+}
+
+fn too_long() -> Problem {
+    let detail = format!("The line has more than the {BULK_LINE_BYTES_MAX} bytes allowed.");
+    Problem::new(Kind::LineTooLong, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn lines(chunks: &[&str]) -> Vec<(u64, Result<String, String>)> {
+        let chunks = chunks.iter().map(|chunk| Ok::<_, std::io::Error>((*chunk).to_owned()));
+        let chunks: Vec<_> = chunks.collect();
+        let mut lines = Lines::of(Body::from_stream(stream::iter(chunks)));
+        let mut all = Vec::new();
+        while let Some((number, line)) = lines.next().await {
+            let line = line.map(|bytes| String::from_utf8(bytes).unwrap());
+            all.push((number, line.map_err(|problem| problem.body.code)));
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn lines_do_not_depend_on_how_they_arrive() {
+        let expected = vec![(1, Ok("ab".to_owned())), (3, Ok("c".to_owned()))];
+        assert_eq!(lines(&["ab\n\nc"]).await, expected);
+        assert_eq!(lines(&["a", "b\n", "\n", "c\n"]).await, expected);
+        assert_eq!(lines(&[]).await, vec![]);
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_too_long_does_not_take_the_next_one_with_it() {
+        let long = "x".repeat(BULK_LINE_BYTES_MAX + 1);
+        let expected = vec![(1, Err("LINE_TOO_LONG".to_owned())), (2, Ok("b".to_owned()))];
+        assert_eq!(lines(&[&long, "xx", "\nb"]).await, expected);
+    }
+}

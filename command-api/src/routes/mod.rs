@@ -1,0 +1,133 @@
+//! The handlers of `/v1`: one file per resource, no rules.
+
+pub mod bulk;
+pub mod catalogue;
+pub mod clock;
+pub mod customers;
+pub mod due;
+pub mod health;
+pub mod history;
+pub mod licences;
+pub mod log;
+pub mod subscriptions;
+pub mod views;
+
+use serde::Serialize;
+use utoipa::{IntoParams, IntoResponses, ToSchema};
+
+use crate::config::{LIMIT_DEFAULT, LIMIT_MAX};
+use crate::problem::{Kind, Problem, ProblemBody};
+use crate::wire::{Done, List, ListQuery, Previewed};
+
+/// Headers of a command.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only described, for the OpenAPI document")]
+pub struct CommandHeaders {
+    /// The caller's id of this command, kept across retries of it: visible ASCII, at most 255
+    /// characters. A random one is made, and given in the answer, when it is left out.
+    #[param(rename = "Idempotency-Key")]
+    idempotency_key: Option<String>,
+    /// The `ETag` of an earlier answer: the command is carried out only if nothing has changed since.
+    #[param(rename = "If-Match", example = "\"7\"")]
+    if_match: Option<String>,
+    /// Ties together what one business transaction causes.
+    #[param(rename = "X-Correlation-Id")]
+    correlation_id: Option<String>,
+}
+
+/// What a command is answered with.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum CommandAnswer {
+    /// It was carried out.
+    #[schema(title = "Done")]
+    Done(Done),
+    /// With `dry_run=true`: what would happen.
+    #[schema(title = "Previewed")]
+    Previewed(Previewed),
+}
+
+/// Answers of a command.
+#[derive(Debug, IntoResponses)]
+pub enum CommandAnswers {
+    /// It was carried out, or was done before, or with `dry_run=true` what would happen.
+    #[response(
+        status = 200,
+        headers(
+            ("ETag", description = "The stream's version"),
+            ("Idempotency-Key", description = "The command's id"),
+            ("Idempotency-Hit", description = "true when this is the answer of an earlier request")
+        )
+    )]
+    Done(#[to_schema] CommandAnswer),
+    /// Something new was made.
+    #[response(status = 201)]
+    Made(#[to_schema] Done),
+    /// It was not carried out; the code says why.
+    #[response(status = "default", content_type = "application/problem+json")]
+    Problem(#[to_schema] ProblemBody),
+}
+
+/// Answers of a failed read.
+#[derive(Debug, IntoResponses)]
+pub enum Problems {
+    /// It cannot be read; the code says why.
+    #[response(status = "default", content_type = "application/problem+json")]
+    Problem(#[to_schema] ProblemBody),
+}
+
+/// The limit of a list.
+///
+/// # Errors
+///
+/// [`Kind::QueryInvalid`].
+pub(crate) fn limit(query: &ListQuery) -> Result<usize, Problem> {
+    let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
+    if limit == 0 || LIMIT_MAX < limit {
+        let detail = format!("The limit must be from 1 to {LIMIT_MAX}.");
+        return Err(Problem::new(Kind::QueryInvalid, detail));
+    }
+    usize::try_from(limit).map_err(|err| Problem::internal(&err))
+}
+
+/// The part of `items`, which are in the order of their keys, that `query` asks for.
+///
+/// # Errors
+///
+/// [`Kind::QueryInvalid`].
+pub(crate) fn page<T>(
+    items: impl IntoIterator<Item = T>,
+    query: &ListQuery,
+    key: impl Fn(&T) -> String,
+) -> Result<List<T>, Problem> {
+    let limit = limit(query)?;
+    let follows =
+        |item: &T| query.cursor.as_ref().is_none_or(|cursor| cursor.as_str() < key(item).as_str());
+    let mut rest = items.into_iter().filter(follows);
+    let data: Vec<T> = rest.by_ref().take(limit).collect();
+    let has_more = rest.next().is_some();
+    let next = if has_more { data.last().map(key) } else { None };
+    Ok(List { data, has_more, next })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(limit: u32, cursor: Option<&str>) -> ListQuery {
+        ListQuery { limit: Some(limit), cursor: cursor.map(str::to_owned), min_position: None }
+    }
+
+    #[test]
+    fn a_list_is_read_page_by_page() {
+        let letters = || ["a", "b", "c"];
+        let key = |letter: &&str| (*letter).to_owned();
+        let first = page(letters(), &ask(2, None), key).unwrap();
+        assert_eq!((first.data, first.has_more), (vec!["a", "b"], true));
+        let second = page(letters(), &ask(2, first.next.as_deref()), key).unwrap();
+        assert_eq!((second.data, second.has_more, second.next), (vec!["c"], false, None));
+        assert_eq!(page(letters(), &ask(0, None), key).unwrap_err().body.code, "QUERY_INVALID");
+        assert_eq!(page(letters(), &ask(501, None), key).unwrap_err().body.code, "QUERY_INVALID");
+    }
+}

@@ -1,0 +1,317 @@
+//! What time brings about: renewals and expiries, in order, once, however late and however often.
+//!
+//! The views say what is due; the ledger decides. Command ids follow from what is due alone, so that a
+//! second scheduler, or the same one after a crash, changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use ledger_core::customer::{Command, EndOfTermAction, Expire, Renew};
+use ledger_core::ids::{
+    Actor, ActorId, CommandId, CustomerId, Reason, Role, StreamId, SubscriptionId,
+};
+use ledger_core::ledger::{ExecuteError, Request};
+use ledger_core::record::{Recorded, Refusal};
+use ledger_core::store::CommitLog;
+use projector::view_store::ViewStoreError;
+use projector::views::due::DueDocument;
+use serde::Serialize;
+use tokio::sync::watch;
+use utoipa::ToSchema;
+
+use crate::clock::{Clock, ClockError, SimulatedClock};
+use crate::output::chain;
+use crate::problem::{Kind, Problem};
+use crate::state::AppState;
+
+/// Longest sleep: the machine's clock may be set, and a sleep would not notice.
+const SLEEP_MAX: Duration = Duration::from_hours(1);
+
+/// Pause after a failure of the store or the views.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// Commands listed in the answer to a move of the clock; the count is complete in any case.
+const LISTED_MAX: usize = 1000;
+
+/// What was refused, or done by another scheduler: per command id, the number of catalogues there
+/// were. Tried again only after another import, since nothing else can change the answer.
+pub type Refused = BTreeMap<CommandId, usize>;
+
+/// A command that the scheduler carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CarriedOut {
+    /// When it was due.
+    pub due_at: DateTime<Utc>,
+    /// Whose subscription.
+    #[schema(value_type = String)]
+    pub customer: CustomerId,
+    /// Which subscription.
+    #[schema(value_type = String)]
+    pub subscription: SubscriptionId,
+    /// `Renew` or `Expire`.
+    pub command: String,
+    /// Version of the customer's stream.
+    pub version: u64,
+    /// Position in the log.
+    pub position: u64,
+}
+
+/// Where the clock stands after a move, and what happened on the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Moved {
+    /// The instant now.
+    pub now: DateTime<Utc>,
+    /// Commands carried out on the way.
+    pub carried_out: u64,
+    /// The first 1000 of them, in order.
+    pub commands: Vec<CarriedOut>,
+    /// Commands that a rule refused on the way; the log and the journal say why.
+    pub refused: u64,
+}
+
+/// Why the scheduler could not go on. What it did is done; the rest is done on the next attempt.
+#[derive(Debug, thiserror::Error)]
+pub enum SchedulerError {
+    /// The views cannot say what is due.
+    #[error("what is due cannot be read")]
+    Views(#[from] ViewStoreError),
+    /// The ledger could not carry a command out.
+    #[error("what is due cannot be carried out")]
+    Execute(#[from] ExecuteError),
+    /// The clock cannot be moved.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    /// Only a simulated clock can be moved.
+    #[error("the clock is real and cannot be moved")]
+    RealClock,
+}
+
+impl From<SchedulerError> for Problem {
+    fn from(err: SchedulerError) -> Self {
+        match err {
+            SchedulerError::Views(err) => err.into(),
+            SchedulerError::Execute(err) => err.into(),
+            SchedulerError::Clock(err) => err.into(),
+            SchedulerError::RealClock => Self::new(
+                Kind::ClockIsReal,
+                "This ledger runs on the machine's clock; only one started with --clock simulated \
+                 can be moved.",
+            ),
+        }
+    }
+}
+
+/// Carries out everything that is due now.
+///
+/// # Errors
+///
+/// See [`SchedulerError`]. A refusal is no error: it is logged once, and the others go on.
+pub async fn catch_up(state: &AppState) -> Result<Moved, SchedulerError> {
+    let mut refused = state.refused.lock().await;
+    let mut round = Round::new(state, &mut refused);
+    round.carry_out(state.clock.now()).await?;
+    Ok(round.moved)
+}
+
+/// Moves the simulated clock to `to` and stops at every due instant on the way.
+///
+/// # Errors
+///
+/// See [`SchedulerError`]; the clock then stands where it got to.
+pub async fn advance(state: &AppState, to: DateTime<Utc>) -> Result<Moved, SchedulerError> {
+    let Clock::Simulated(clock) = &state.clock else { return Err(SchedulerError::RealClock) };
+    let mut refused = state.refused.lock().await;
+    let now = clock.now();
+    if to < now {
+        return Err(ClockError::Backwards { now, asked: to }.into());
+    }
+    let mut round = Round::new(state, &mut refused);
+    round.carry_out(now).await?;
+    while let Some(due_at) = round.next_due()?.filter(|due_at| *due_at <= to) {
+        move_to(clock, due_at)?;
+        round.carry_out(clock.now()).await?;
+    }
+    move_to(clock, to)?;
+    Ok(Moved { now: clock.now(), ..round.moved })
+}
+
+/// A stop at an instant that was due before the clock stood where it stands needs no move.
+fn move_to(clock: &SimulatedClock, to: DateTime<Utc>) -> Result<(), ClockError> {
+    if clock.now() < to { clock.set(to) } else { Ok(()) }
+}
+
+/// Keeps carrying out what is due until `shutdown` becomes true or the log takes no more.
+///
+/// On a simulated clock it catches up once: afterwards time passes only where it is moved.
+pub async fn run(state: Arc<AppState>, mut shutdown: watch::Receiver<bool>) {
+    loop {
+        let position = state.ledger.log().durable_position();
+        let caught_up = tokio::select! {
+            caught_up = catch_up(&state) => caught_up,
+            _ = shutdown.wait_for(|stop| *stop) => return,
+        };
+        let is_done = matches!(state.clock, Clock::Simulated(_)) && caught_up.is_ok();
+        let sleep = match caught_up {
+            Ok(_) => until_next_due(&state).await,
+            Err(err) => {
+                tracing::error!(error = %chain(&err), "the scheduler pauses");
+                PAUSE_AFTER_FAILURE
+            }
+        };
+        if is_done {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(sleep) => {}
+            grown = state.ledger.log().wait_beyond(position) => if grown.is_err() { return },
+            _ = shutdown.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+async fn until_next_due(state: &AppState) -> Duration {
+    let mut refused = state.refused.lock().await;
+    match Round::new(state, &mut refused).next_due() {
+        Ok(Some(due_at)) => {
+            let left = due_at.signed_duration_since(state.clock.now());
+            left.to_std().unwrap_or(Duration::ZERO).min(SLEEP_MAX)
+        }
+        Ok(None) => SLEEP_MAX,
+        Err(_) => PAUSE_AFTER_FAILURE,
+    }
+}
+
+/// What became of one due command.
+enum Fate {
+    Done(Box<Recorded>),
+    DoneBefore,
+    Refused(Box<Refusal>),
+}
+
+/// One pass of the scheduler over what is due.
+struct Round<'a> {
+    state: &'a AppState,
+    refused: &'a mut Refused,
+    /// Commands tried in this pass: each is tried once, whatever comes of it.
+    tried: BTreeSet<CommandId>,
+    catalogues: usize,
+    moved: Moved,
+}
+
+impl<'a> Round<'a> {
+    fn new(state: &'a AppState, refused: &'a mut Refused) -> Self {
+        let catalogues = state.ledger.catalogues().iter().count();
+        refused.retain(|_, tried_at| *tried_at == catalogues);
+        let moved =
+            Moved { now: state.clock.now(), carried_out: 0, commands: Vec::new(), refused: 0 };
+        Self { state, refused, tried: BTreeSet::new(), catalogues, moved }
+    }
+
+    /// Carries out what is due at `now`, in order; what that makes due, too.
+    async fn carry_out(&mut self, now: DateTime<Utc>) -> Result<(), SchedulerError> {
+        loop {
+            self.state.views.wait_for(self.state.ledger.log().durable_position()).await?;
+            let due = self.state.views.due(now)?;
+            let open: Vec<_> = due.into_iter().filter(|due| self.is_open(due)).collect();
+            if open.is_empty() {
+                return Ok(());
+            }
+            for due in &open {
+                self.fire(due).await?;
+            }
+        }
+    }
+
+    fn is_open(&self, due: &DueDocument) -> bool {
+        let id = command_id(due);
+        !self.tried.contains(&id) && !self.refused.contains_key(&id)
+    }
+
+    /// The first instant at which something is due that has not been tried.
+    fn next_due(&self) -> Result<Option<DateTime<Utc>>, SchedulerError> {
+        // What was carried out is no longer due, so what is listed but settled is in `refused`.
+        let first = self.state.views.all_due(self.refused.len().saturating_add(1))?;
+        Ok(first.iter().find(|due| self.is_open(due)).map(|due| due.due_at))
+    }
+
+    async fn fire(&mut self, due: &DueDocument) -> Result<(), SchedulerError> {
+        let id = command_id(due);
+        self.tried.insert(id.clone());
+        match self.execute(due, id.clone()).await? {
+            Fate::Done(recorded) => self.note(due, &recorded),
+            Fate::DoneBefore => {
+                self.refused.insert(id, self.catalogues);
+            }
+            Fate::Refused(refusal) => {
+                let (customer, subscription) = (&due.customer, &due.subscription);
+                let reason = &refusal.message;
+                tracing::warn!(%customer, %subscription, %id, %reason, "due, but refused");
+                self.refused.insert(id, self.catalogues);
+                self.moved.refused = self.moved.refused.saturating_add(1);
+            }
+        }
+        Ok(())
+    }
+
+    async fn execute(&self, due: &DueDocument, id: CommandId) -> Result<Fate, SchedulerError> {
+        let request = Request {
+            stream: StreamId::Customer(due.customer.clone()),
+            command: command(due),
+            command_id: id,
+            actor: Actor {
+                id: ActorId::try_new("scheduler").expect("a word is an id"),
+                role: Role::Scheduler,
+            },
+            reason: Reason::try_new("end of term").expect("words are a reason"),
+            now: self.state.clock.now(),
+            correlation_id: None,
+            causation_id: None,
+            expected_version: None,
+        };
+        match self.state.ledger.execute(request).await {
+            Ok(outcome) => Ok(match outcome.recorded {
+                Some(recorded) if !outcome.hit => Fate::Done(Box::new(recorded)),
+                Some(_) | None => Fate::DoneBefore,
+            }),
+            Err(ExecuteError::Refused { refusal, .. }) => Ok(Fate::Refused(refusal)),
+            Err(err) => Err(err.into()),
+        }
+    }
+
+    fn note(&mut self, due: &DueDocument, recorded: &Recorded) {
+        let command = command(due).name();
+        let (customer, subscription) = (due.customer.clone(), due.subscription.clone());
+        tracing::info!(%customer, %subscription, command, "end of term");
+        self.moved.carried_out = self.moved.carried_out.saturating_add(1);
+        if self.moved.commands.len() < LISTED_MAX {
+            self.moved.commands.push(CarriedOut {
+                due_at: due.due_at,
+                customer,
+                subscription,
+                command: command.to_owned(),
+                version: recorded.commit().version,
+                position: recorded.position,
+            });
+        }
+    }
+}
+
+fn command(due: &DueDocument) -> Command {
+    let (subscription, term_end) = (due.subscription.clone(), due.term_end);
+    match due.action {
+        EndOfTermAction::Renew => Command::Renew(Renew { subscription, term_end }),
+        EndOfTermAction::Cancel => Command::Expire(Expire { subscription, term_end }),
+    }
+}
+
+/// The id under which this very end of a term is handled, whoever handles it.
+fn command_id(due: &DueDocument) -> CommandId {
+    let what = match due.action {
+        EndOfTermAction::Renew => "renew",
+        EndOfTermAction::Cancel => "expire",
+    };
+    let id = format!("{what}/{}/{}", due.subscription, due.term_end);
+    CommandId::try_new(id).expect("an id and a day make an id")
+}

@@ -1,0 +1,84 @@
+//! What every request can reach.
+
+use std::sync::Arc;
+
+use ledger_core::ledger::Ledger;
+use ledger_core::store::CommitLog;
+use ledger_core::store::segment::SegmentLog;
+use projector::view_store::{ViewStore, ViewStoreError};
+
+use crate::clock::Clock;
+use crate::config::VIEWS_WAIT;
+use crate::pages::session::Sessions;
+use crate::problem::{Kind, Problem};
+use crate::scheduler::Refused;
+use crate::start::Publishing;
+use crate::tokens::Tokens;
+
+/// What every request can reach.
+#[derive(Debug)]
+pub struct AppState {
+    /// Carries commands out.
+    pub ledger: Arc<Ledger<SegmentLog>>,
+    /// What lists and pages are read from.
+    pub views: ViewStore,
+    /// Dates commands.
+    pub clock: Clock,
+    /// Who may come in.
+    pub tokens: Tokens,
+    /// Who is signed in to the dashboard.
+    pub sessions: Sessions,
+    /// Whether and how well events are published.
+    pub publishing: Publishing,
+    /// What the scheduler has tried in vain; whoever holds it is the one that schedules.
+    pub refused: tokio::sync::Mutex<Refused>,
+}
+
+impl AppState {
+    /// Waits until the views have reached `min_position`, but not for long.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::ViewsBehind`], [`Kind::ViewsStopped`], or [`Kind::QueryInvalid`] for a position that the
+    /// log does not have.
+    pub async fn views_at(&self, min_position: Option<u64>) -> Result<&ViewStore, Problem> {
+        let Some(position) = min_position else { return Ok(&self.views) };
+        let log_end = self.ledger.log().durable_position();
+        if log_end < position {
+            let detail = format!("The log ends at position {log_end}, before {position}.");
+            return Err(Problem::new(Kind::QueryInvalid, detail));
+        }
+        let reached = tokio::time::timeout(VIEWS_WAIT, self.views.wait_for(position)).await;
+        reached.map_err(|_| {
+            let reached = self.views.position();
+            let detail =
+                format!("The views are at position {reached}, before {position}: ask again.");
+            Problem::new(Kind::ViewsBehind, detail)
+        })??;
+        Ok(&self.views)
+    }
+}
+
+impl From<ViewStoreError> for Problem {
+    fn from(err: ViewStoreError) -> Self {
+        match err {
+            ViewStoreError::NotACursor(cursor) => Self::new(
+                Kind::QueryInvalid,
+                format!("The cursor {cursor:?} is none that was handed out: start without one."),
+            ),
+            ViewStoreError::Stopped(_) | ViewStoreError::Closed | ViewStoreError::Engine(_) => {
+                tracing::error!(error = %crate::output::chain(&err), "the views cannot be read");
+                Self::new(
+                    Kind::ViewsStopped,
+                    "The views no longer follow the log; commands are still carried out, and the \
+                     operator must restart the ledger to get the views back.",
+                )
+            }
+            ViewStoreError::Locked(_)
+            | ViewStoreError::Io { .. }
+            | ViewStoreError::NotMade { .. }
+            | ViewStoreError::Log(_)
+            | ViewStoreError::Document { .. } => Self::internal(&err),
+        }
+    }
+}

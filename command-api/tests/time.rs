@@ -1,0 +1,200 @@
+//! The simulated clock and the scheduler: what time brings about, once, in order, however late.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::Arc;
+
+use command_api::scheduler::catch_up;
+use command_api::state::AppState;
+use serde_json::{Value, json};
+use support::{Server, seats};
+
+async fn advance(server: &Server, span: &str) -> Value {
+    server.post("/v1/clock", &json!({ "advance": span })).await.ok()
+}
+
+async fn monthly(server: &Server, id: &str) {
+    let body = json!({
+        "reason": "project", "subscription": id, "offer": "office-365-e1", "term": "P1M",
+        "billing": "monthly", "quantity": 2
+    });
+    server.post("/v1/customers/acme/subscriptions", &body).await.ok();
+}
+
+#[tokio::test]
+async fn the_clock_moves_forward_only_when_told_to_and_survives_a_restart() {
+    let server = Server::empty().await;
+    let now = server.get("/v1/clock").await.ok();
+    assert_eq!(now, json!({ "now": "2026-03-01T09:00:00Z", "clock": "simulated" }));
+    assert_eq!(advance(&server, "PT2H").await["now"], "2026-03-01T11:00:00Z");
+    let to = json!({ "to": "2026-04-01T00:00:00Z" });
+    assert_eq!(server.post("/v1/clock", &to).await.ok()["carried_out"], 0);
+    let back = server.post("/v1/clock", &json!({ "to": "2026-03-31T00:00:00Z" })).await;
+    back.problem(409, "CLOCK_BACKWARDS");
+    for (body, code) in [
+        (json!({}), "MISSING_FIELD"),
+        (json!({ "to": "2026-05-01T00:00:00Z", "advance": "P1D" }), "VALUE_INVALID"),
+        (json!({ "advance": "1 day" }), "VALUE_INVALID"),
+        (json!({ "advance": "P9000Y" }), "VALUE_INVALID"),
+        (json!({ "to": "soon" }), "VALUE_INVALID"),
+        (json!({ "by": "P1D" }), "UNKNOWN_FIELD"),
+    ] {
+        server.post("/v1/clock", &body).await.problem(400, code);
+    }
+    let server = server.restart().await;
+    assert_eq!(server.get("/v1/clock").await.ok()["now"], "2026-04-01T00:00:00Z");
+}
+
+#[tokio::test]
+async fn a_year_passes_and_every_term_ends_at_its_own_instant() {
+    let server = Server::with_acme().await;
+    monthly(&server, "m1").await;
+    let cancel = json!({ "reason": "project ends", "action": "cancel" });
+    let moved = advance(&server, "P10M").await;
+    assert_eq!(moved["carried_out"], 10);
+    server.post("/v1/customers/acme/subscriptions/m1/end-of-term", &cancel).await.ok();
+    let moved = advance(&server, "P1Y").await;
+    let commands: Vec<_> = moved["commands"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| {
+            (
+                c["due_at"].as_str().unwrap(),
+                c["subscription"].as_str().unwrap(),
+                c["command"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        commands,
+        [("2027-02-01T00:00:00Z", "m1", "Expire"), ("2027-03-01T00:00:00Z", "s1", "Renew")]
+    );
+    let history = server.get("/v1/customers/acme/history?limit=500").await.ok();
+    let renewals: Vec<_> = history["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["actor"]["role"] == "scheduler")
+        .collect();
+    assert_eq!(renewals.len(), 12);
+    assert_eq!(renewals[0]["command_id"], "renew/m1/2026-03-31");
+    assert_eq!(renewals[0]["recorded_at"], "2026-04-01T00:00:00Z");
+    assert_eq!(renewals[0]["reason"], "end of term");
+}
+
+/// Moves the clock of a stopped ledger, as if it had been down all the while.
+fn sleep_until(server: &Server, now: &str) {
+    let path = server.dir.path().join("data/clock.json");
+    std::fs::write(path, json!({ "now": now }).to_string()).unwrap();
+}
+
+async fn commits_of_scheduler(server: &Server) -> Vec<String> {
+    let history = server.get("/v1/customers/acme/history?limit=500").await.ok();
+    let of_scheduler = |entry: &&Value| entry["actor"]["role"] == "scheduler";
+    let all = history["data"].as_array().unwrap().iter().filter(of_scheduler);
+    all.map(|entry| entry["command_id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn what_was_missed_is_made_up_for_in_order() {
+    let server = Server::with_acme().await;
+    monthly(&server, "m1").await;
+    sleep_until(&server, "2026-06-15T00:00:00Z");
+    let server = server.restart().await;
+    let add = server.post("/v1/customers/acme/subscriptions/m1/add-seats", &seats(1)).await;
+    assert!([200, 409].contains(&add.status.as_u16()), "renewed already, or RENEWAL_PENDING");
+    catch_up(&server.state()).await.unwrap();
+    let ids = ["renew/m1/2026-03-31", "renew/m1/2026-04-30", "renew/m1/2026-05-31"];
+    assert_eq!(commits_of_scheduler(&server).await, ids);
+}
+
+#[tokio::test]
+async fn a_subscription_whose_renewal_is_late_cannot_be_changed() {
+    let server = Server::with_acme().await;
+    let state = server.state();
+    let command_api::clock::Clock::Simulated(clock) = &state.clock else { panic!("simulated") };
+    clock.set("2027-03-01T00:00:00Z".parse().unwrap()).unwrap();
+    let answer = server.post("/v1/customers/acme/subscriptions/s1/add-seats", &seats(1)).await;
+    answer.problem(409, "RENEWAL_PENDING");
+    assert_eq!(answer.header("retry-after"), "120");
+}
+
+/// Another scheduler on the same ledger.
+fn second(server: &Server) -> Arc<AppState> {
+    let first = server.state();
+    let root = server.dir.path().join("data");
+    Arc::new(AppState {
+        ledger: Arc::clone(&first.ledger),
+        views: first.views.clone(),
+        clock: command_api::clock::Clock::Simulated(
+            command_api::clock::SimulatedClock::open(&root, None).unwrap(),
+        ),
+        tokens: first.tokens.clone(),
+        sessions: command_api::pages::session::Sessions::default(),
+        publishing: first.publishing.clone(),
+        refused: tokio::sync::Mutex::default(),
+    })
+}
+
+#[tokio::test]
+async fn two_schedulers_do_no_more_than_one() {
+    let server = Server::with_acme().await;
+    for id in ["m1", "m2", "m3"] {
+        monthly(&server, id).await;
+    }
+    let first = server.state();
+    let command_api::clock::Clock::Simulated(clock) = &first.clock else { panic!("simulated") };
+    clock.set("2026-05-15T00:00:00Z".parse().unwrap()).unwrap();
+    let second = second(&server);
+    let (one, other) = tokio::join!(catch_up(&first), catch_up(&second));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!(one.refused + other.refused, 0);
+    assert_eq!(commits_of_scheduler(&server).await.len(), 6);
+    assert_eq!(catch_up(&first).await.unwrap().carried_out, 0);
+}
+
+#[tokio::test]
+async fn a_refused_renewal_blocks_no_other_and_is_tried_again_with_the_next_catalogue() {
+    let server = Server::with_acme().await;
+    monthly(&server, "m1").await;
+    let keep = json!({
+        "reason": "mail", "subscription": "m2", "offer": "exchange-online-plan-2", "term": "P1M",
+        "billing": "monthly", "quantity": 1
+    });
+    server.post("/v1/customers/acme/subscriptions", &keep).await.ok();
+    let seeds = ledger_core::catalogue::SEEDS_TOML;
+    let mut catalogue: Value = toml::from_str(seeds).unwrap();
+    catalogue["version"] = json!("without-e1");
+    catalogue["offers"]["office-365-e1"]["plans"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|p| p["term"] != "P1M");
+    let body = json!({ "reason": "withdrawn by mistake", "catalogue": catalogue });
+    server.post("/v1/catalogue", &body).await.ok();
+
+    let moved = advance(&server, "P32D").await;
+    assert_eq!((&moved["refused"], &moved["carried_out"]), (&json!(1), &json!(1)));
+    assert_eq!(moved["commands"][0]["subscription"], "m2");
+    let again = advance(&server, "PT1H").await;
+    assert_eq!(
+        (&again["refused"], &again["carried_out"]),
+        (&json!(0), &json!(0)),
+        "not tried again"
+    );
+    let server = server.restart().await;
+    let kept = server.get("/v1/customers/acme/refusals").await.ok();
+    assert_eq!(kept["data"][0]["problem"]["code"], "PLAN_UNKNOWN");
+
+    let mut catalogue: Value = toml::from_str(seeds).unwrap();
+    catalogue["version"] = json!("with-e1-again");
+    let body = json!({ "reason": "mended", "catalogue": catalogue });
+    server.post("/v1/catalogue", &body).await.ok();
+    // The restarted ledger's own scheduler may have been faster.
+    advance(&server, "PT1H").await;
+    server.settle().await;
+    let kept = server.get("/v1/customers/acme/subscriptions/m1").await.ok();
+    assert_eq!(kept["term_start"], "2026-04-01");
+}
