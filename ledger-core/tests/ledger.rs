@@ -50,7 +50,7 @@ async fn with_ten_seats<L: CommitLog>(log: L, journal: L) -> Arc<Ledger<L>> {
     let ledger = Ledger::open(log, journal, NonZeroUsize::MIN).await.unwrap();
     let catalogue = toml::from_str(SEEDS_TOML).unwrap();
     let import = request("import", Command::ImportCatalogue(ImportCatalogue { catalogue }));
-    ledger.execute(Request { stream: StreamId::Catalogue, ..import }).await.unwrap();
+    previewed_then_executed(&ledger, Request { stream: StreamId::Catalogue, ..import }).await;
     let register = Command::RegisterCustomer(RegisterCustomer {
         name: "Acme".to_owned(),
         programme: ProgrammeId::try_new("nce").unwrap(),
@@ -58,7 +58,7 @@ async fn with_ten_seats<L: CommitLog>(log: L, journal: L) -> Arc<Ledger<L>> {
         market: "FR".to_owned(),
         currency: Currency::EUR,
     });
-    ledger.execute(request("register", register)).await.unwrap();
+    previewed_then_executed(&ledger, request("register", register)).await;
     let purchase = Command::Purchase(Purchase {
         subscription: SubscriptionId::try_new("s1").unwrap(),
         offer: OfferId::try_new("office-365-e3").unwrap(),
@@ -66,8 +66,16 @@ async fn with_ten_seats<L: CommitLog>(log: L, journal: L) -> Arc<Ledger<L>> {
         billing: BillingCycle::Annual,
         quantity: 10,
     });
-    ledger.execute(request("purchase", purchase)).await.unwrap();
+    previewed_then_executed(&ledger, request("purchase", purchase)).await;
     Arc::new(ledger)
+}
+
+/// Carries a command out; what its preview said is what happens, in streams that are new, too.
+async fn previewed_then_executed<L: CommitLog>(ledger: &Ledger<L>, request: Request) {
+    let preview = ledger.preview(request.clone()).await.unwrap();
+    let recorded = ledger.execute(request).await.unwrap().recorded.unwrap();
+    assert_eq!(preview.events, recorded.events);
+    assert_eq!(preview.charge_lines, recorded.charge_lines().unwrap());
 }
 
 async fn in_memory() -> Arc<Ledger<MemoryLog>> {
