@@ -17,7 +17,7 @@
 //! ```
 //!
 //! `docs/LOG-FORMAT.md` tells auditors and operators the same, with the rules. Reading order:
-//! `format` (bytes), `disk` (system calls), `anchor` and `folder` (files), `index` and `reader`
+//! `format` (bytes), `disk` (system calls) and `simulated` (a disk for tests), `anchor` and `folder` (files), `index` and `reader`
 //! (what readers see), `queue` and `writer` (how it grows), `walk` (how it is checked).
 
 mod anchor;
@@ -29,12 +29,12 @@ mod format;
 mod index;
 mod queue;
 mod reader;
+#[cfg(any(test, feature = "testing"))]
+pub mod simulated;
 mod walk;
 mod writer;
 
 use std::fmt;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -46,8 +46,8 @@ use futures::future::{self, BoxFuture};
 use futures::stream::BoxStream;
 
 use self::anchor::AnchorFile;
-use self::disk::{Disk, NamedFile, RealDisk};
-use self::folder::{Listed, failed};
+use self::disk::{Access, Disk, Lock, NamedFile, RealDisk};
+use self::folder::failed;
 use self::format::{Anchor, Header, LogId};
 use self::index::Index;
 use self::queue::{Phase, Queue};
@@ -93,7 +93,7 @@ struct Shared {
 #[derive(Default)]
 struct Running {
     writer: Option<JoinHandle<Result<(), StoreError>>>,
-    lock: Option<File>,
+    lock: Option<Lock>,
 }
 
 impl SegmentLog {
@@ -113,9 +113,9 @@ impl SegmentLog {
 
     fn open_on(disk: Arc<dyn Disk>, dir: &Path, segment_bytes: u64) -> Result<Self, StoreError> {
         folder::create(&*disk, dir)?;
-        let lock = folder::lock(dir)?;
+        let lock = folder::lock(&*disk, dir)?;
         let mut loader = Loader::default();
-        let walked = walk::walk(dir, OnProblem::Stop, &mut loader)?;
+        let walked = walk::walk(&*disk, dir, OnProblem::Stop, &mut loader)?;
         let mut index = loader.index;
         let tail = match loader.last {
             Some(last) => mend_tail(&*disk, dir, &last.path, &walked)?,
@@ -127,8 +127,8 @@ impl SegmentLog {
             hash: walked.hash,
         };
         let anchor_file = match walked.anchor {
-            Some(_) => AnchorFile::open(Arc::clone(&disk), dir, anchor),
-            None => AnchorFile::create(Arc::clone(&disk), dir, anchor),
+            Some(_) => AnchorFile::open(&*disk, dir, anchor),
+            None => AnchorFile::create(&*disk, dir, anchor),
         };
         let anchor_file = anchor_file.map_err(failed(&dir.join(anchor::NAME), "written"))?;
         let (queue, durable) =
@@ -159,9 +159,13 @@ impl SegmentLog {
     ///
     /// As [`open`](Self::open); a folder without a log is [`StoreError::Foreign`].
     pub fn open_read_only(dir: &Path) -> Result<Self, StoreError> {
-        let lock = folder::lock_existing(dir)?;
+        Self::open_read_only_on(&RealDisk, dir)
+    }
+
+    fn open_read_only_on(disk: &dyn Disk, dir: &Path) -> Result<Self, StoreError> {
+        let lock = folder::lock_existing(disk, dir)?;
         let mut loader = Loader::default();
-        let walked = walk::walk(dir, OnProblem::Stop, &mut loader)?;
+        let walked = walk::walk(disk, dir, OnProblem::Stop, &mut loader)?;
         let last = loader.last.ok_or_else(|| no_log(dir))?;
         warn_of_tail(&last, &walked, "skipped");
         let running = Mutex::new(Running { writer: None, lock });
@@ -218,8 +222,16 @@ impl fmt::Debug for SegmentLog {
 /// [`StoreError::Locked`], [`StoreError::Io`], or [`StoreError::Foreign`] for a folder without a log.
 /// All other problems are in the report.
 pub fn verify(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, StoreError> {
-    let _lock = folder::lock_existing(dir)?;
-    let report = walk::walk(dir, OnProblem::Note, &mut Reporter { progress })?.report;
+    verify_on(&RealDisk, dir, progress)
+}
+
+fn verify_on(
+    disk: &dyn Disk,
+    dir: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<VerifyReport, StoreError> {
+    let _lock = folder::lock_existing(disk, dir)?;
+    let report = walk::walk(disk, dir, OnProblem::Note, &mut Reporter { progress })?.report;
     if report.segments == 0 && report.anchored_position.is_none() && report.problems.is_empty() {
         return Err(no_log(dir));
     }
@@ -249,9 +261,8 @@ struct Loader {
 }
 
 impl Visitor for Loader {
-    fn segment(&mut self, segment: &Listed) -> Result<(), StoreError> {
-        let file = File::open(&segment.path).map_err(failed(&segment.path, "opened"))?;
-        let file = Arc::new(NamedFile { path: segment.path.clone(), file });
+    fn segment(&mut self, file: NamedFile) -> Result<(), StoreError> {
+        let file = Arc::new(file);
         self.index.push_segment(Arc::clone(&file));
         self.last = Some(file);
         Ok(())
@@ -285,13 +296,12 @@ fn mend_tail(
     path: &Path,
     walked: &Walked,
 ) -> Result<Tail, StoreError> {
-    let file = File::options().read(true).write(true).open(path).map_err(failed(path, "opened"))?;
-    let file = NamedFile { path: path.to_owned(), file };
+    let file = disk.open(path, Access::ReadWrite).map_err(failed(path, "opened"))?;
     if 0 < walked.report.torn_tail_bytes {
         warn_of_tail(&file, walked, "cut off");
-        disk.cut(&file, walked.intact_end).map_err(failed(path, "cut"))?;
+        file.truncate(walked.intact_end).map_err(failed(path, "cut"))?;
     }
-    rewrite(disk, &file, walked).map_err(failed(path, "synced"))?;
+    rewrite(&file, walked).map_err(failed(path, "synced"))?;
     disk.sync_folder(dir).map_err(failed(dir, "synced"))?;
     Ok(Tail { file: Arc::new(file), log_id: walked.log_id.unwrap_or_default() })
 }
@@ -300,13 +310,13 @@ fn mend_tail(
 ///
 /// After a failed sync the system may hold pages in memory that it takes for written although they
 /// never reached the disk; only a write makes the next sync try again.
-fn rewrite(disk: &dyn Disk, file: &NamedFile, walked: &Walked) -> std::io::Result<()> {
+fn rewrite(file: &NamedFile, walked: &Walked) -> std::io::Result<()> {
     let mut tail = vec![0; format::length(walked.intact_end - walked.anchored_end)?];
-    file.file.read_exact_at(&mut tail, walked.anchored_end)?;
+    file.read_exact_at(&mut tail, walked.anchored_end)?;
     if !tail.is_empty() {
-        disk.write_at(file, &tail, walked.anchored_end)?;
+        file.write_all_at(&tail, walked.anchored_end)?;
     }
-    disk.sync(file)
+    file.sync_data()
 }
 
 fn warn_of_tail(file: &NamedFile, walked: &Walked, done: &str) {

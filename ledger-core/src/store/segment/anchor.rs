@@ -5,9 +5,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::disk::{Disk, NamedFile};
+use super::disk::{Access, Disk, NamedFile};
 use super::format::{Anchor, SLOT_BYTES, Unreadable};
 use crate::store::StoreError;
 
@@ -20,28 +19,26 @@ pub(super) const NAME_MADE: &str = "anchor.tmp";
 /// The anchor file, open for writing.
 #[derive(Debug)]
 pub(super) struct AnchorFile {
-    disk: Arc<dyn Disk>,
     file: NamedFile,
     is_second_next: bool,
 }
 
 impl AnchorFile {
     /// Creates the anchor file of a new log, durably.
-    pub(super) fn create(disk: Arc<dyn Disk>, dir: &Path, anchor: Anchor) -> io::Result<Self> {
+    pub(super) fn create(disk: &dyn Disk, dir: &Path, anchor: Anchor) -> io::Result<Self> {
         let file = disk.create(&dir.join(NAME_MADE))?;
-        disk.cut(&file, 2 * SLOT_BYTES)?;
-        let mut made = Self { disk, file, is_second_next: false };
+        file.truncate(2 * SLOT_BYTES)?;
+        let mut made = Self { file, is_second_next: false };
         made.settle(anchor)?;
-        made.disk.rename(&mut made.file, &dir.join(NAME))?;
-        made.disk.sync_folder(dir)?;
+        disk.rename(&mut made.file, &dir.join(NAME))?;
+        disk.sync_folder(dir)?;
         Ok(made)
     }
 
     /// Opens the anchor file and sets both slots, which also mends a damaged one.
-    pub(super) fn open(disk: Arc<dyn Disk>, dir: &Path, anchor: Anchor) -> io::Result<Self> {
-        let path = dir.join(NAME);
-        let file = std::fs::File::options().write(true).open(&path)?;
-        let mut opened = Self { disk, file: NamedFile { path, file }, is_second_next: false };
+    pub(super) fn open(disk: &dyn Disk, dir: &Path, anchor: Anchor) -> io::Result<Self> {
+        let file = disk.open(&dir.join(NAME), Access::ReadWrite)?;
+        let mut opened = Self { file, is_second_next: false };
         opened.settle(anchor)?;
         Ok(opened)
     }
@@ -53,7 +50,7 @@ impl AnchorFile {
     /// Writes the anchor to the slot whose turn it is, without waiting for the disk.
     pub(super) fn write(&mut self, anchor: Anchor) -> io::Result<()> {
         let offset = if self.is_second_next { SLOT_BYTES } else { 0 };
-        self.disk.write_at(&self.file, &anchor.to_bytes(), offset)?;
+        self.file.write_all_at(&anchor.to_bytes(), offset)?;
         self.is_second_next = !self.is_second_next;
         Ok(())
     }
@@ -61,20 +58,22 @@ impl AnchorFile {
     /// Writes the anchor to both slots and makes it durable.
     pub(super) fn settle(&mut self, anchor: Anchor) -> io::Result<()> {
         self.write(anchor)?;
-        self.disk.sync(&self.file)?;
+        self.file.sync_data()?;
         self.write(anchor)?;
-        self.disk.sync(&self.file)
+        self.file.sync_data()
     }
 }
 
 /// Reads the anchor of the log in `dir`; `None` when there is no such file.
-pub(super) fn read(dir: &Path) -> Result<Option<Anchor>, StoreError> {
+pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Result<Option<Anchor>, StoreError> {
     let path = dir.join(NAME);
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
+    let mut bytes = Vec::new();
+    let read = disk.open(&path, Access::Read).and_then(|file| file.read_whole(&mut bytes));
+    match read {
+        Ok(()) => {}
         Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(StoreError::Io { path, action: "read", source }),
-    };
+    }
     let second = usize::try_from(SLOT_BYTES).ok().and_then(|second| bytes.get(second..));
     let slots = [Anchor::read(&bytes), Anchor::read(second.unwrap_or_default())];
     let newest = slots.iter().flatten().max_by_key(|anchor| anchor.position);

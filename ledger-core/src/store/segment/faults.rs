@@ -1,122 +1,48 @@
-//! What the log does when the disk fails. A real folder, with errors on demand.
+//! What the log does when the disk fails.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use futures::future::{self, BoxFuture};
 use futures::{FutureExt, TryStreamExt};
-use tempfile::TempDir;
 
-use super::disk::{Disk, NamedFile, RealDisk};
+use super::simulated::{Ending, Faults, SimulatedDisk};
 use super::{SegmentLog, SegmentOptions};
 use crate::commit::SealedCommit;
 use crate::store::contract::{customer, history, next_commit};
 use crate::store::{Appended, CommitLog, StoreError};
 
-/// A disk whose segments fail as told. The anchor's calls always pass.
-#[derive(Debug, Default)]
-struct FaultyDisk {
-    faults: Mutex<Faults>,
-    changed: Condvar,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Faults {
-    /// How many bytes of a write get through before this error.
-    write: Option<(usize, io::ErrorKind)>,
-    create: Option<io::ErrorKind>,
-    /// Number of the first sync that fails.
-    syncs_fail_from: Option<usize>,
-    cut: Option<io::ErrorKind>,
-    /// Whether syncs wait until this is false again.
-    is_sync_held: bool,
-    syncs_begun: usize,
-}
-
-impl FaultyDisk {
-    fn faults(&self) -> MutexGuard<'_, Faults> {
-        self.faults.lock().unwrap()
-    }
-
-    /// Sets the faults; none when `Faults::default()`.
-    fn set(&self, faults: Faults) {
-        let syncs_begun = self.faults().syncs_begun;
-        *self.faults() = Faults { syncs_begun, ..faults };
-        self.changed.notify_all();
-    }
-
-    fn wait_for_sync(&self, number: usize) {
-        drop(self.changed.wait_while(self.faults(), |faults| faults.syncs_begun < number).unwrap());
-    }
-}
-
-fn outcome(error: Option<io::ErrorKind>) -> io::Result<()> {
-    error.map_or(Ok(()), |kind| Err(kind.into()))
-}
-
-fn is_segment(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "seg")
-}
-
-impl Disk for FaultyDisk {
-    fn create(&self, path: &Path) -> io::Result<NamedFile> {
-        outcome(self.faults().create)?;
-        RealDisk.create(path)
-    }
-
-    fn write_at(&self, file: &NamedFile, bytes: &[u8], offset: u64) -> io::Result<()> {
-        match self.faults().write.filter(|_| is_segment(&file.path)) {
-            None => RealDisk.write_at(file, bytes, offset),
-            Some((through, kind)) => {
-                RealDisk.write_at(file, &bytes[..through], offset)?;
-                Err(kind.into())
-            }
-        }
-    }
-
-    fn sync(&self, file: &NamedFile) -> io::Result<()> {
-        if !is_segment(&file.path) {
-            return RealDisk.sync(file);
-        }
-        let mut faults = self.faults();
-        faults.syncs_begun += 1;
-        let number = faults.syncs_begun;
-        self.changed.notify_all();
-        let faults = self.changed.wait_while(faults, |faults| faults.is_sync_held).unwrap();
-        if faults.syncs_fail_from.is_some_and(|from| from <= number) {
-            return Err(io::Error::other("the sync fails"));
-        }
-        RealDisk.sync(file)
-    }
-
-    fn cut(&self, file: &NamedFile, length: u64) -> io::Result<()> {
-        outcome(self.faults().cut.filter(|_| is_segment(&file.path)))?;
-        RealDisk.cut(file, length)
-    }
-}
+/// Faults that hit segments only, so that the anchor's calls pass.
+const SEGMENTS: Faults = Faults {
+    names: ".seg",
+    write: None,
+    read: None,
+    create: None,
+    truncate: None,
+    syncs_fail_from: None,
+    is_sync_held: false,
+    is_short_of_writes: false,
+    capacity_bytes: None,
+};
 
 struct Fixture {
-    disk: Arc<FaultyDisk>,
+    disk: SimulatedDisk,
     log: SegmentLog,
-    dir: TempDir,
 }
 
 impl Fixture {
     fn new(segment_bytes: u64) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let disk = Arc::new(FaultyDisk::default());
-        let seam: Arc<dyn Disk> = disk.clone();
-        let log = SegmentLog::open_on(seam, dir.path(), segment_bytes).unwrap();
-        Self { disk, log, dir }
+        let disk = SimulatedDisk::new(segment_bytes);
+        disk.fail(SEGMENTS);
+        let log = disk.open_log(dir(), SegmentOptions { segment_bytes }).unwrap();
+        Self { disk, log }
     }
 
-    fn bytes(&self) -> u64 {
-        let sizes = fs::read_dir(&self.dir).unwrap().map(|entry| entry.unwrap());
-        let segments = sizes.filter(|entry| is_segment(&entry.path()));
-        segments.map(|entry| entry.metadata().unwrap().len()).sum()
+    fn bytes(&self) -> usize {
+        let files = self.disk.files(dir()).into_iter();
+        let segments = files.filter(|path| path.extension().is_some_and(|end| end == "seg"));
+        segments.filter_map(|path| self.disk.contents(&path)).map(|bytes| bytes.len()).sum()
     }
 
     async fn append(&self, commit: &SealedCommit) -> Result<Appended, StoreError> {
@@ -130,10 +56,10 @@ impl Fixture {
 
     /// Closes the log and counts what a healthy disk holds.
     fn reopened(self) -> u64 {
-        self.disk.set(Faults::default());
+        self.disk.fail(SEGMENTS);
         drop(self.log);
-        let options = SegmentOptions::default();
-        SegmentLog::open(self.dir.path(), options).unwrap().durable_position()
+        self.disk.restart(Ending::Kill);
+        self.disk.open_log(dir(), SegmentOptions::default()).unwrap().durable_position()
     }
 
     /// Queues `commits` while the sync of `first` is held, so that they form the next group.
@@ -142,8 +68,8 @@ impl Fixture {
         first: &SealedCommit,
         commits: &[SealedCommit],
     ) -> Vec<BoxFuture<'static, Result<Appended, StoreError>>> {
-        let syncs_begun = self.disk.faults().syncs_begun;
-        self.disk.set(Faults { is_sync_held: true, ..Faults::default() });
+        let syncs_begun = self.disk.syncs_begun();
+        self.disk.fail(Faults { is_sync_held: true, ..SEGMENTS });
         let mut first = self.log.append_commit(first.clone());
         assert!((&mut first).now_or_never().is_none(), "its sync is held");
         self.disk.wait_for_sync(syncs_begun + 1);
@@ -155,6 +81,10 @@ impl Fixture {
         }
         appends
     }
+}
+
+fn dir() -> &'static Path {
+    Path::new("/log")
 }
 
 #[tokio::test]
@@ -170,14 +100,14 @@ async fn a_full_disk_refuses_until_it_has_space_again() {
         fixture.append(&commits[0]).await.unwrap();
         let bytes = fixture.bytes();
 
-        fixture.disk.set(Faults { write: Some((through, kind)), ..Faults::default() });
+        fixture.disk.fail(Faults { write: Some((through, kind)), ..SEGMENTS });
         for _ in 0..2 {
             let refused = fixture.append(&commits[1]).await;
             assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
             assert_eq!(fixture.bytes(), bytes, "what was written is cut off again");
             assert_eq!(fixture.readable().await, 1);
         }
-        fixture.disk.set(Faults::default());
+        fixture.disk.fail(SEGMENTS);
         for commit in &commits[1..] {
             assert_eq!(fixture.append(commit).await.unwrap().version, commit.commit().version);
         }
@@ -192,10 +122,10 @@ async fn a_disk_too_full_for_the_next_segment_refuses_until_it_has_space_again()
     let commits = history(&customer("acme"), 2);
     fixture.append(&commits[0]).await.unwrap();
     let full = Some(io::ErrorKind::StorageFull);
-    fixture.disk.set(Faults { create: full, ..Faults::default() });
+    fixture.disk.fail(Faults { create: full, ..SEGMENTS });
     let refused = fixture.append(&commits[1]).await;
     assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
-    fixture.disk.set(Faults::default());
+    fixture.disk.fail(SEGMENTS);
     assert_eq!(fixture.append(&commits[1]).await.unwrap().position, 2);
     assert_eq!(fixture.reopened(), 2);
 }
@@ -209,7 +139,7 @@ async fn a_group_on_a_full_disk_is_refused_as_a_whole() {
     queued.push(rival);
     let mut appends = fixture.queue_behind(&commits[0], &queued);
     let write = Some((100, io::ErrorKind::StorageFull));
-    fixture.disk.set(Faults { write, ..Faults::default() });
+    fixture.disk.fail(Faults { write, ..SEGMENTS });
     appends.remove(0).await.unwrap();
     for refused in future::join_all(appends).await {
         assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
@@ -225,8 +155,8 @@ async fn a_failed_sync_ends_writing_but_not_reading() {
     let queued = [commits[1].clone(), commits[2].clone(), rival];
     let mut appends = fixture.queue_behind(&commits[0], &queued);
     let waiting = fixture.log.wait_beyond(1);
-    let failing = fixture.disk.faults().syncs_begun + 1;
-    fixture.disk.set(Faults { syncs_fail_from: Some(failing), ..Faults::default() });
+    let failing = fixture.disk.syncs_begun() + 1;
+    fixture.disk.fail(Faults { syncs_fail_from: Some(failing), ..SEGMENTS });
 
     appends.remove(0).await.expect("its own sync has passed");
     let outcomes = future::join_all(appends).await;
@@ -234,7 +164,7 @@ async fn a_failed_sync_ends_writing_but_not_reading() {
     assert!(matches!(outcomes[1], Err(StoreError::Unknown(_))), "{outcomes:?}");
     assert!(matches!(outcomes[2], Err(StoreError::Poisoned)), "a refusal wrote nothing");
     assert!(matches!(waiting.await, Err(StoreError::Poisoned)));
-    fixture.disk.set(Faults::default());
+    fixture.disk.fail(SEGMENTS);
     let later = fixture.append(&commits[3]).await;
     assert!(matches!(later, Err(StoreError::Poisoned)), "{later:?}");
     assert_eq!((fixture.log.durable_position(), fixture.readable().await), (1, 1));
@@ -247,7 +177,7 @@ async fn a_failed_write_ends_writing() {
     let fixture = Fixture::new(1 << 20);
     let commits = history(&customer("acme"), 2);
     let write = Some((5, io::ErrorKind::Other));
-    fixture.disk.set(Faults { write, ..Faults::default() });
+    fixture.disk.fail(Faults { write, ..SEGMENTS });
     let unknown = fixture.append(&commits[0]).await;
     assert!(matches!(unknown, Err(StoreError::Unknown(_))), "{unknown:?}");
     assert!(matches!(fixture.append(&commits[0]).await, Err(StoreError::Poisoned)));
@@ -260,8 +190,8 @@ async fn a_full_disk_that_cannot_be_cut_back_ends_writing() {
     let commits = history(&customer("acme"), 2);
     fixture.append(&commits[0]).await.unwrap();
     let write = Some((5, io::ErrorKind::StorageFull));
-    let cut = Some(io::ErrorKind::Other);
-    fixture.disk.set(Faults { write, cut, ..Faults::default() });
+    let truncate = Some(io::ErrorKind::Other);
+    fixture.disk.fail(Faults { write, truncate, ..SEGMENTS });
     let unknown = fixture.append(&commits[1]).await;
     assert!(matches!(unknown, Err(StoreError::Unknown(_))), "{unknown:?}");
     assert!(matches!(fixture.append(&commits[1]).await, Err(StoreError::Poisoned)));
@@ -272,15 +202,15 @@ async fn a_full_disk_that_cannot_be_cut_back_ends_writing() {
 async fn what_arrives_during_a_sync_shares_the_next_one() {
     let fixture = Fixture::new(1 << 20);
     let commits = history(&customer("acme"), 101);
-    let before = fixture.disk.faults().syncs_begun;
+    let before = fixture.disk.syncs_begun();
     let appends = fixture.queue_behind(&commits[0], &commits[1..]);
     assert_eq!(fixture.log.durable_position(), 0, "nothing is durable yet");
     assert_eq!(fixture.readable().await, 0, "readers see durable commits only");
-    fixture.disk.set(Faults::default());
+    fixture.disk.fail(SEGMENTS);
     for (append, position) in appends.into_iter().zip(1..) {
         assert_eq!(append.await.unwrap().position, position);
     }
-    assert_eq!(fixture.disk.faults().syncs_begun - before, 2);
+    assert_eq!(fixture.disk.syncs_begun() - before, 2);
     assert_eq!(fixture.readable().await, 101);
 }
 
@@ -291,7 +221,7 @@ async fn a_conflict_within_a_group_is_answered_once_its_cause_is_durable() {
     let rival = next_commit(&customer("acme"), None, "rival");
     let other = next_commit(&customer("apex"), None, "other");
     let mut appends = fixture.queue_behind(&other, &[first, rival]);
-    fixture.disk.set(Faults::default());
+    fixture.disk.fail(SEGMENTS);
     let conflict = appends.pop().unwrap().await;
     assert!(matches!(conflict, Err(StoreError::Conflict { expected: 0, actual: 1 })));
     assert_eq!(fixture.log.durable_position(), 2);
@@ -304,7 +234,7 @@ async fn more_appends_than_the_queue_holds_wait_for_a_place() {
     let streams = (0..5000).map(|number| customer(&format!("customer-{number}")));
     let commits: Vec<_> = streams.map(|stream| next_commit(&stream, None, "")).collect();
     let appends = fixture.queue_behind(&commits[0], &commits[1..]);
-    fixture.disk.set(Faults::default());
+    fixture.disk.fail(SEGMENTS);
     let appended = future::try_join_all(appends).await.unwrap();
     let positions: BTreeSet<_> = appended.iter().map(|appended| appended.position).collect();
     assert!(positions.into_iter().eq(1..=5000));

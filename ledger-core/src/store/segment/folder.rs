@@ -1,11 +1,11 @@
 //! The log's folder: its lock, and which files belong to it.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::anchor;
-use super::disk::{Disk, NamedFile};
+use super::disk::{Disk, Lock, LockFile, NamedFile};
 use super::format::{Header, LogId, Unreadable};
 use crate::store::{Damage, StoreError};
 
@@ -29,12 +29,10 @@ pub(super) fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error
 
 /// Creates the folder, durably, unless it exists.
 pub(super) fn create(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    let missing: Vec<_> = dir.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
-    fs::create_dir_all(dir).map_err(failed(dir, "used as a folder"))?;
-    for folder in missing {
+    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !disk.is_folder(folder);
+    let missing: Vec<_> = dir.ancestors().take_while(is_missing).collect();
+    for folder in missing.into_iter().rev() {
+        disk.create_folder(folder).map_err(failed(dir, "used as a folder"))?;
         let parent = match folder.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             Some(_) | None => Path::new("."),
@@ -44,38 +42,36 @@ pub(super) fn create(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Locks the folder for a writer, until the file is dropped.
-pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
-    let path = dir.join(LOCK);
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    hold(file.map_err(failed(&path, "opened"))?, dir)
+/// Locks the folder for a writer, until the lock is dropped.
+pub(super) fn lock(disk: &dyn Disk, dir: &Path) -> Result<Lock, StoreError> {
+    disk.lock(&dir.join(LOCK), LockFile::Create).map_err(|err| not_locked(dir, err))
 }
 
 /// Locks the folder for a reader. Changes nothing: without a lock file, no writer was ever here.
-pub(super) fn lock_existing(dir: &Path) -> Result<Option<File>, StoreError> {
-    let path = dir.join(LOCK);
-    match File::open(&path) {
-        Ok(file) => hold(file, dir).map(Some),
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(err) => Err(failed(&path, "opened")(err)),
+pub(super) fn lock_existing(disk: &dyn Disk, dir: &Path) -> Result<Option<Lock>, StoreError> {
+    match disk.lock(&dir.join(LOCK), LockFile::Existing) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(TryLockError::Error(err)) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(err) => Err(not_locked(dir, err)),
     }
 }
 
-fn hold(file: File, dir: &Path) -> Result<File, StoreError> {
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(dir.to_owned())),
-        Err(TryLockError::Error(err)) => Err(failed(dir, "locked")(err)),
+fn not_locked(dir: &Path, err: TryLockError) -> StoreError {
+    match err {
+        TryLockError::WouldBlock => StoreError::Locked(dir.to_owned()),
+        TryLockError::Error(err) => failed(&dir.join(LOCK), "locked")(err),
     }
 }
 
 /// The folder's segments in order, and an error for every file that does not belong.
-pub(super) fn list(dir: &Path) -> Result<(Vec<Listed>, Vec<StoreError>), StoreError> {
+pub(super) fn list(
+    disk: &dyn Disk,
+    dir: &Path,
+) -> Result<(Vec<Listed>, Vec<StoreError>), StoreError> {
     let (mut segments, mut foreign) = (Vec::new(), Vec::new());
-    for entry in fs::read_dir(dir).map_err(failed(dir, "read"))? {
-        let entry = entry.map_err(failed(dir, "read"))?;
-        let (path, name) = (entry.path(), entry.file_name());
-        match name.to_str().map(|name| (name, position_of(name))) {
+    for path in disk.list(dir).map_err(failed(dir, "read"))? {
+        let name = path.file_name().and_then(|name| name.to_str());
+        match name.map(|name| (name, position_of(name))) {
             Some((_, Some(first))) => segments.push(Listed { first, path }),
             Some((LOCK | SEGMENT_MADE | anchor::NAME | anchor::NAME_MADE | "lost+found", None)) => {
             }
@@ -106,8 +102,8 @@ pub(super) fn segment_path(dir: &Path, first: u64) -> PathBuf {
 /// Creates a segment, durably. It gets its name last, so that no segment ever has half a header.
 pub(super) fn create_segment(disk: &dyn Disk, dir: &Path, header: Header) -> io::Result<NamedFile> {
     let mut file = disk.create(&dir.join(SEGMENT_MADE))?;
-    disk.write_at(&file, &header.to_bytes(), 0)?;
-    disk.sync(&file)?;
+    file.write_all_at(&header.to_bytes(), 0)?;
+    file.sync_data()?;
     disk.rename(&mut file, &segment_path(dir, header.first))?;
     disk.sync_folder(dir)?;
     Ok(file)

@@ -1,7 +1,6 @@
 //! Reading durable commits, each verified again against its checksum and hash.
 
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::stream::{self, StreamExt};
@@ -173,7 +172,7 @@ fn read_run(run: &[Slot], buffer: &mut Vec<u8>, batch: &mut Batch) -> Result<(),
     let size = run.iter().map(|slot| slot.size).sum();
     let size = format::length(size).map_err(|err| unread(first, err))?;
     buffer.resize(size, 0);
-    first.file.file.read_exact_at(buffer, first.offset).map_err(|err| unread(first, err))?;
+    first.file.read_exact_at(buffer, first.offset).map_err(|err| unread(first, err))?;
     let mut rest = buffer.as_slice();
     for slot in run {
         let (commit, size) = decode(rest, slot.position).map_err(|reason| damaged(slot, reason))?;

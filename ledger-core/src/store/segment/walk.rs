@@ -4,15 +4,14 @@
 //! and goes on behind it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
 use super::anchor;
+use super::disk::{Access, Disk, NamedFile};
 use super::folder::{self, Listed, failed};
-use super::format::{self, Anchor, HEADER_BYTES, HEADER_LENGTH, LogId, Record, count};
+use super::format::{Anchor, HEADER_BYTES, HEADER_LENGTH, LogId, Record, count};
 use super::reader;
 use crate::commit::{Hash, SealedCommit};
 use crate::ids::StreamId;
@@ -66,7 +65,7 @@ pub(super) enum OnProblem {
 
 /// Receives what a walk reads.
 pub(super) trait Visitor {
-    fn segment(&mut self, _segment: &Listed) -> Result<(), StoreError> {
+    fn segment(&mut self, _file: NamedFile) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -111,11 +110,12 @@ struct Known {
 
 /// Walks the log in `dir`, which the caller has locked.
 pub(super) fn walk<V: Visitor>(
+    disk: &dyn Disk,
     dir: &Path,
     on_problem: OnProblem,
     visitor: &mut V,
 ) -> Result<Walked, StoreError> {
-    let (segments, foreign) = folder::list(dir)?;
+    let (segments, foreign) = folder::list(disk, dir)?;
     let walked = Walked {
         report: VerifyReport::default(),
         anchor: None,
@@ -139,14 +139,14 @@ pub(super) fn walk<V: Visitor>(
     for err in foreign {
         walk.problem(err)?;
     }
-    match anchor::read(dir) {
+    match anchor::read(disk, dir) {
         Ok(anchor) => walk.walked.anchor = anchor,
         Err(err) => {
             walk.is_anchor_noted = true;
             walk.problem(err)?;
         }
     }
-    walk.segments(&segments)?;
+    walk.segments(disk, &segments)?;
     walk.check_anchor(dir, segments.last())?;
     walk.walked.report.streams = count(walk.heads.len());
     Ok(walk.walked)
@@ -178,22 +178,30 @@ impl<V: Visitor> Walk<'_, V> {
         self.walked.anchor.map_or(0, |anchor| anchor.position)
     }
 
-    fn segments(&mut self, segments: &[Listed]) -> Result<(), StoreError> {
-        for segment in segments {
-            let size = segment.path.metadata().map_err(failed(&segment.path, "read"))?.len();
-            self.walked.report.bytes += size;
+    fn segments(&mut self, disk: &dyn Disk, segments: &[Listed]) -> Result<(), StoreError> {
+        let mut files = Vec::with_capacity(segments.len());
+        for Listed { path, .. } in segments {
+            let file = disk.open(path, Access::Read).map_err(failed(path, "opened"))?;
+            self.walked.report.bytes += file.size().map_err(failed(path, "read"))?;
+            files.push(file);
         }
         let mut bytes = Vec::new();
-        for (number, segment) in segments.iter().enumerate() {
-            read_whole(&segment.path, &mut bytes)?;
-            self.segment(segment, &bytes, number + 1 == segments.len())?;
+        for (number, (segment, file)) in segments.iter().zip(files).enumerate() {
+            file.read_whole(&mut bytes).map_err(failed(&segment.path, "read"))?;
+            self.segment(segment, file, &bytes, number + 1 == segments.len())?;
             self.bytes_done += count(bytes.len());
             self.visitor.progress(self.bytes_done, self.walked.report.bytes);
         }
         Ok(())
     }
 
-    fn segment(&mut self, segment: &Listed, bytes: &[u8], is_last: bool) -> Result<(), StoreError> {
+    fn segment(
+        &mut self,
+        segment: &Listed,
+        file: NamedFile,
+        bytes: &[u8],
+        is_last: bool,
+    ) -> Result<(), StoreError> {
         self.walked.report.segments += 1;
         let next = self.walked.report.last_position + 1;
         if segment.first != next {
@@ -210,7 +218,7 @@ impl<V: Visitor> Walk<'_, V> {
             Ok(log_id) => self.walked.log_id = Some(log_id),
             Err(err) => self.problem(err)?,
         }
-        self.visitor.segment(segment)?;
+        self.visitor.segment(file)?;
         (self.walked.anchored_end, self.walked.intact_end) = (HEADER_BYTES, HEADER_BYTES);
         self.records(&segment.path, bytes, is_last)
     }
@@ -365,15 +373,6 @@ fn no_anchor(dir: &Path) -> StoreError {
     let reason = "it is missing, so nobody can tell whether the log is complete; restore it from \
                   any backup of this log";
     StoreError::Foreign { file: dir.join(anchor::NAME), reason: reason.to_owned() }
-}
-
-fn read_whole(path: &Path, bytes: &mut Vec<u8>) -> Result<(), StoreError> {
-    bytes.clear();
-    let mut file = File::open(path).map_err(failed(path, "opened"))?;
-    let size = file.metadata().map_err(failed(path, "read"))?.len();
-    bytes.reserve(format::length(size).map_err(failed(path, "read"))?);
-    file.read_to_end(bytes).map_err(failed(path, "read"))?;
-    Ok(())
 }
 
 fn damaged(path: &Path, at: usize, position: u64, reason: Damage) -> StoreError {

@@ -116,10 +116,10 @@ impl Writer {
         if self.segment_bytes <= self.length && HEADER_BYTES < self.length {
             self.roll()?;
         }
-        if let Err(err) = self.disk.write_at(&self.segment, &group.bytes, self.length) {
+        if let Err(err) = self.segment.write_all_at(&group.bytes, self.length) {
             return Err(self.cut_back(err));
         }
-        self.disk.sync(&self.segment).map_err(Failure::Broken)
+        self.segment.sync_data().map_err(Failure::Broken)
     }
 
     /// Starts a new segment. All before it is durable, and its header is before it gets a record.
@@ -141,8 +141,8 @@ impl Writer {
         if !is_full(&err) {
             return Failure::Broken(err);
         }
-        let cut = self.disk.cut(&self.segment, self.length);
-        match cut.and_then(|()| self.disk.sync(&self.segment)) {
+        let cut = self.segment.truncate(self.length);
+        match cut.and_then(|()| self.segment.sync_data()) {
             Ok(()) => Failure::Full(err),
             Err(err) => Failure::Broken(err),
         }
