@@ -137,6 +137,9 @@ pub enum Damage {
     /// Commits are missing before the next segment.
     #[error("the next segment starts at {0}; restore the missing segment file from a backup")]
     Gap(u64),
+    /// The footer of a sealed segment is missing or does not match the segment's records.
+    #[error("the segment's footer does not match its records; restore the file from a backup")]
+    Footer,
     /// The bytes are not a commit.
     #[error("{0}")]
     Commit(#[from] CommitError),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use eventually::store::{EventStore, Expected};
+use eventually::store::{EventStore, Expected, Select};
 use futures::executor::block_on;
 use futures::{StreamExt, TryStreamExt};
 use ledger_core::commit::SealedCommit;
@@ -124,11 +124,11 @@ fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     paths.map(|path| (path.clone(), fs::read(&path).expect("it can be read"))).collect()
 }
 
-/// Where the header and the records of a segment start, and where the segment ends.
+/// Where the header, the records and the footer of a segment start, or where its records end.
 fn boundaries(segment: &[u8]) -> Vec<usize> {
     let mut starts = vec![0, HEADER_BYTES];
     let mut at = HEADER_BYTES;
-    while let Some(length) = segment.get(at..at + 4) {
+    while let Some(length) = segment.get(at..at + 4).filter(|length| *length != b"LEDG") {
         let length = u32::from_be_bytes(length.try_into().expect("four bytes"));
         at += 8 + usize::try_from(length).expect("fits");
         starts.push(at);
@@ -190,6 +190,90 @@ fn a_flipped_bit_anywhere_is_found() {
         fs::write(path, segment).unwrap();
     }
     closed.holds(60);
+}
+
+#[test]
+fn no_bit_of_a_sealed_segment_can_flip_unnoticed() {
+    let closed = Closed::with(4, 512);
+    let path = &closed.segments()[0];
+    let segment = fs::read(path).unwrap();
+    for bit in (0..segment.len() * 8).step_by(23) {
+        flip(path, bit);
+        let err = closed.open().expect_err("a bit has flipped");
+        assert!(names(&err, path, &segment, bit / 8), "bit {bit}: {err}");
+        assert_eq!(closed.verify().problems[0].error.to_string(), err.to_string());
+        fs::write(path, &segment).unwrap();
+    }
+    closed.holds(4);
+}
+
+#[test]
+fn deferred_checks_find_what_opening_has_not_looked_at() {
+    let closed = Closed::with(60, 4096);
+    let path = &closed.segments()[1];
+    let segment = fs::read(path).unwrap();
+    let start = boundaries(&segment)[3];
+    flip(path, (start + PREFIX_BYTES + 9) * 8);
+    let position = first_of(path) + 2;
+    let log = SegmentLog::open_deferring_checks(closed.dir.path(), closed.options()).unwrap();
+    let is_named = |err: &StoreError| names(err, path, &segment, start);
+    let read: Vec<_> = block_on(log.read_from(position - 1).collect());
+    assert_eq!(read.len(), 2);
+    assert!(read[1].as_ref().is_err_and(is_named), "{:?}", read[1]);
+    let number = usize::try_from(position - 1).expect("fits");
+    let stream = closed.commits[number].commit().stream.clone();
+    let read: Vec<_> = block_on(block_on(log.stream(stream, Select::All)).unwrap().collect());
+    assert!(read.last().unwrap().as_ref().is_err_and(is_named), "{:?}", read.last());
+    let err = log.check_sealed(&mut |_, _| {}).unwrap_err();
+    assert!(matches!(err, StoreError::Damaged { file, .. } if file == *path));
+    drop(log);
+    fs::write(path, segment).unwrap();
+    let log = SegmentLog::open_deferring_checks(closed.dir.path(), closed.options()).unwrap();
+    log.check_sealed(&mut |_, _| {}).unwrap();
+    drop(log);
+    closed.holds(60);
+}
+
+#[test]
+fn a_footer_torn_at_any_byte_is_cut_off_and_written_again() {
+    let mut closed = Closed::with(2, 512);
+    let path = closed.last_segment();
+    let open = fs::read(&path).unwrap();
+    let anchor = fs::read(closed.path("anchor")).unwrap();
+    closed.grow(1);
+    let sealed = fs::read(&path).unwrap();
+    assert!(open.len() < sealed.len(), "the segment is meant to be sealed");
+    fs::remove_file(closed.last_segment()).unwrap();
+    fs::write(closed.path("anchor"), anchor).unwrap();
+    let lengths = (open.len()..sealed.len()).step_by(29).chain([sealed.len() - 1, sealed.len()]);
+    for length in lengths {
+        fs::write(&path, &sealed[..length]).unwrap();
+        closed.holds(2);
+        let is_whole = length == sealed.len();
+        assert_eq!(fs::read(&path).unwrap(), if is_whole { &sealed[..] } else { &open[..] });
+    }
+    closed.commits.pop();
+    closed.grow(1);
+    assert_eq!(fs::read(&path).unwrap(), sealed);
+    closed.holds(3);
+}
+
+#[test]
+fn a_missing_footer_is_noticed() {
+    let closed = Closed::with(60, 4096);
+    let path = &closed.segments()[1];
+    let segment = fs::read(path).unwrap();
+    let records_end = boundaries(&segment).pop().unwrap();
+    for length in [records_end, segment.len() - 1] {
+        fs::write(path, &segment[..length]).unwrap();
+        let err = closed.refused();
+        assert!(
+            matches!(err, StoreError::Damaged { offset, reason: Damage::Footer, .. }
+                if offset == number(records_end)),
+            "{err}"
+        );
+        assert_eq!(closed.verify().problems.len(), 1);
+    }
 }
 
 #[test]

@@ -16,8 +16,12 @@
 //! slot, 72 bytes     "LEDGRANC"  format u32  position u64  log id 16  SHA-256 32  CRC32C u32
 //! ```
 //!
+//! A segment that is large enough is sealed: it gets a footer, which says where each stream's commits
+//! are, and never changes again. See `footer`.
+//!
 //! `docs/LOG-FORMAT.md` tells auditors and operators the same, with the rules. Reading order:
-//! `format` (bytes), `disk` (system calls) and `simulated` (a disk for tests), `anchor` and `folder` (files), `index` and `reader`
+//! `format` (bytes), `disk` (system calls) and `simulated` (a disk for tests), `anchor` and `folder` (files), `merkle` and
+//! `footer` (what seals a segment), `index` and `reader`
 //! (what readers see), `queue` and `writer` (how it grows), `walk` (how it is checked).
 
 mod anchor;
@@ -25,8 +29,10 @@ mod disk;
 #[cfg(test)]
 mod faults;
 mod folder;
+mod footer;
 mod format;
 mod index;
+mod merkle;
 mod queue;
 mod reader;
 #[cfg(any(test, feature = "testing"))]
@@ -48,14 +54,14 @@ use futures::stream::BoxStream;
 use self::anchor::AnchorFile;
 use self::disk::{Access, Disk, Lock, NamedFile, RealDisk};
 use self::folder::failed;
+use self::footer::Sums;
 use self::format::{Anchor, Header, LogId};
-use self::index::Index;
 use self::queue::{Phase, Queue};
 use self::reader::Durable;
-use self::walk::{OnProblem, Visitor, Walked};
+use self::walk::{Checks, OnProblem, Walked};
 pub use self::walk::{Problem, VerifyReport};
 use self::writer::Writer;
-use super::{Appended, CommitLog, StoreError, StoredCommit};
+use super::{Appended, CommitLog, Damage, StoreError, StoredCommit};
 use crate::commit::SealedCommit;
 use crate::ids::StreamId;
 
@@ -99,8 +105,9 @@ struct Running {
 impl SegmentLog {
     /// Opens the log in `dir` to read and append, and creates it if the folder is empty or missing.
     ///
-    /// Checks the whole log. Cuts off the rest of an append that was never acknowledged, with a
-    /// warning; anything else that is wrong is an error, and then nothing is changed. Blocks.
+    /// Compares all bytes of sealed segments with their checksums and checks every commit of the last.
+    /// Cuts off the rest of an append that was never acknowledged, with a warning; anything else that
+    /// is wrong is an error, and then nothing is changed. Blocks.
     ///
     /// # Errors
     ///
@@ -108,19 +115,70 @@ impl SegmentLog {
     /// [`StoreError::Foreign`] or [`StoreError::Io`]; see there.
     pub fn open(dir: &Path, options: SegmentOptions) -> Result<Self, StoreError> {
         let SegmentOptions { segment_bytes } = options;
-        Self::open_on(Arc::new(RealDisk), dir, segment_bytes)
+        Self::open_on(Arc::new(RealDisk), dir, segment_bytes, Checks::All)
     }
 
-    fn open_on(disk: Arc<dyn Disk>, dir: &Path, segment_bytes: u64) -> Result<Self, StoreError> {
+    /// Opens the log as [`open`](Self::open) does, but reads only the footers of sealed segments.
+    ///
+    /// Damage in the records of a sealed segment is then found when they are read, and by
+    /// [`check_sealed`](Self::check_sealed), which the caller runs beside its work. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_deferring_checks(dir: &Path, options: SegmentOptions) -> Result<Self, StoreError> {
+        let SegmentOptions { segment_bytes } = options;
+        Self::open_on(Arc::new(RealDisk), dir, segment_bytes, Checks::Footers)
+    }
+
+    /// Compares all bytes of the segments that are sealed now with their checksums. Blocks.
+    ///
+    /// `progress` is told the bytes done and the bytes in total.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] for the first segment that has changed; [`verify`] says which commit it
+    /// is. [`StoreError::Io`] when one cannot be read.
+    pub fn check_sealed(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), StoreError> {
+        let sealed = self.shared.durable.sealed();
+        let total = sealed.iter().map(|sealed| sealed.trailer.records_end).sum();
+        let mut done = 0;
+        for sealed in sealed {
+            let path = &sealed.file.path;
+            let is_intact = sealed.is_intact(&mut |read| {
+                done += read;
+                progress(done, total);
+            });
+            if !is_intact.map_err(failed(path, "read"))? {
+                let (position, reason) = (sealed.trailer.first, Damage::Checksum);
+                return Err(StoreError::Damaged {
+                    file: path.clone(),
+                    offset: 0,
+                    position,
+                    reason,
+                });
+            }
+            if sealed.tables().map_err(failed(path, "read"))?.is_none() {
+                return Err(reader::broken_footer(&sealed));
+            }
+        }
+        Ok(())
+    }
+
+    fn open_on(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        segment_bytes: u64,
+        checks: Checks,
+    ) -> Result<Self, StoreError> {
         folder::create(&*disk, dir)?;
         let lock = folder::lock(&*disk, dir)?;
-        let mut loader = Loader::default();
-        let walked = walk::walk(&*disk, dir, OnProblem::Stop, &mut loader)?;
-        let mut index = loader.index;
-        let tail = match loader.last {
+        let mut walked = walk::load(&*disk, dir, checks)?;
+        let tail = match walked.tail.take() {
             Some(last) => mend_tail(&*disk, dir, &last.path, &walked)?,
-            None => create_log(&*disk, dir, &mut index)?,
+            None => create_log(&*disk, dir, &mut walked)?,
         };
+        let index = walked.index;
         let anchor = Anchor {
             log_id: walked.log_id.unwrap_or(tail.log_id),
             position: index.last(),
@@ -143,6 +201,8 @@ impl SegmentLog {
             anchor,
             segment: tail.file,
             length: walked.intact_end,
+            sums: walked.sums,
+            is_sealed: walked.is_sealed,
         };
         let writer = thread::Builder::new().name("log-writer".to_owned()).spawn(|| writer.run());
         let writer = Some(writer.map_err(failed(dir, "given a writer thread"))?);
@@ -152,7 +212,7 @@ impl SegmentLog {
 
     /// Opens the log in `dir` for a tool: appends answer [`StoreError::Closed`].
     ///
-    /// Checks the whole log and changes nothing. Takes the same lock as [`open`](Self::open). Skips the
+    /// Checks as much as [`open`](Self::open) and changes nothing. Takes the same lock as [`open`](Self::open). Skips the
     /// rest of an append that was never acknowledged, with a warning. Blocks.
     ///
     /// # Errors
@@ -164,12 +224,11 @@ impl SegmentLog {
 
     fn open_read_only_on(disk: &dyn Disk, dir: &Path) -> Result<Self, StoreError> {
         let lock = folder::lock_existing(disk, dir)?;
-        let mut loader = Loader::default();
-        let walked = walk::walk(disk, dir, OnProblem::Stop, &mut loader)?;
-        let last = loader.last.ok_or_else(|| no_log(dir))?;
-        warn_of_tail(&last, &walked, "skipped");
+        let walked = walk::load(disk, dir, Checks::All)?;
+        let last = walked.tail.as_ref().ok_or_else(|| no_log(dir))?;
+        warn_of_tail(last, &walked, "skipped");
         let running = Mutex::new(Running { writer: None, lock });
-        let durable = Arc::new(Durable::new(loader.index, Phase::Closed));
+        let durable = Arc::new(Durable::new(walked.index, Phase::Closed));
         let queue = Arc::new(Queue::new(Phase::Closed));
         Ok(Self { shared: Arc::new(Shared { dir: dir.to_owned(), durable, queue, running }) })
     }
@@ -231,7 +290,7 @@ fn verify_on(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<VerifyReport, StoreError> {
     let _lock = folder::lock_existing(disk, dir)?;
-    let report = walk::walk(disk, dir, OnProblem::Note, &mut Reporter { progress })?.report;
+    let report = walk::walk(disk, dir, OnProblem::Note, progress)?.report;
     if report.segments == 0 && report.anchored_position.is_none() && report.problems.is_empty() {
         return Err(no_log(dir));
     }
@@ -243,49 +302,21 @@ fn no_log(dir: &Path) -> StoreError {
     StoreError::Foreign { file: dir.to_owned(), reason }
 }
 
-struct Reporter<'a> {
-    progress: &'a mut dyn FnMut(u64, u64),
-}
-
-impl Visitor for Reporter<'_> {
-    fn progress(&mut self, bytes_done: u64, bytes_total: u64) {
-        (self.progress)(bytes_done, bytes_total);
-    }
-}
-
-/// Builds the index while the log is checked.
-#[derive(Default)]
-struct Loader {
-    index: Index,
-    last: Option<Arc<NamedFile>>,
-}
-
-impl Visitor for Loader {
-    fn segment(&mut self, file: NamedFile) -> Result<(), StoreError> {
-        let file = Arc::new(file);
-        self.index.push_segment(Arc::clone(&file));
-        self.last = Some(file);
-        Ok(())
-    }
-
-    fn commit(&mut self, sealed: &SealedCommit, size: u64) -> Result<(), StoreError> {
-        self.index.push(&sealed.commit().stream, sealed.hash(), size)
-    }
-}
-
-/// The open segment.
+/// The last segment.
 struct Tail {
     file: Arc<NamedFile>,
     log_id: LogId,
 }
 
-fn create_log(disk: &dyn Disk, dir: &Path, index: &mut Index) -> Result<Tail, StoreError> {
+fn create_log(disk: &dyn Disk, dir: &Path, walked: &mut Walked) -> Result<Tail, StoreError> {
     let mut log_id = LogId::default();
     getrandom::fill(&mut log_id)
         .map_err(|err| failed(dir, "given a random id")(std::io::Error::other(err)))?;
-    let file = folder::create_segment(disk, dir, Header { log_id, first: 1 });
+    let header = Header { log_id, first: 1 };
+    let file = folder::create_segment(disk, dir, header);
     let file = Arc::new(file.map_err(failed(&folder::segment_path(dir, 1), "created"))?);
-    index.push_segment(Arc::clone(&file));
+    walked.index.push_segment(Arc::clone(&file));
+    walked.sums = Sums::new(&header.to_bytes());
     Ok(Tail { file, log_id })
 }
 

@@ -96,7 +96,7 @@ impl Anchor {
 }
 
 /// The fields of `bytes` after magic and format, once the checksum at `end` has proved them right.
-fn sealed(bytes: &[u8], magic: [u8; 8], end: usize) -> Result<Input<'_>, Unreadable> {
+pub(super) fn sealed(bytes: &[u8], magic: [u8; 8], end: usize) -> Result<Input<'_>, Unreadable> {
     let fields = bytes.get(..end).ok_or(Unreadable::Cut)?;
     let crc = bytes.get(end..end + 4).ok_or(Unreadable::Cut)?;
     let mut input = Input(fields);
@@ -164,6 +164,13 @@ impl<'a> Record<'a> {
         Ok(Self { position, durable, hash, commit: input.0 })
     }
 
+    /// Size of the record that `bytes` start with, as it says itself.
+    pub(super) fn size_of(bytes: &[u8]) -> Option<usize> {
+        let length = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?);
+        let length = usize::try_from(length).ok()?;
+        (BODY_BYTES_MIN..=BODY_BYTES_MAX).contains(&length).then_some(8 + length)
+    }
+
     /// Size of the record in the file.
     pub(super) fn size(&self) -> usize {
         PREFIX_BYTES + self.commit.len()
@@ -184,10 +191,11 @@ impl<'a> Record<'a> {
     }
 }
 
-struct Input<'a>(&'a [u8]);
+/// Fields that are read one after the other.
+pub(super) struct Input<'a>(pub(super) &'a [u8]);
 
 impl Input<'_> {
-    fn take<const N: usize>(&mut self) -> [u8; N] {
+    pub(super) fn take<const N: usize>(&mut self) -> [u8; N] {
         let (taken, rest) = self.0.split_first_chunk().expect("the length was checked before");
         self.0 = rest;
         *taken

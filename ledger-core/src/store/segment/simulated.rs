@@ -14,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::disk::{Access, Disk, DiskFile, Lock, LockFile, NamedFile};
 use super::format::{count, length};
+use super::walk::Checks;
 use super::{SegmentLog, SegmentOptions, VerifyReport};
 use crate::store::StoreError;
 
@@ -187,7 +188,7 @@ impl SimulatedDisk {
     ///
     /// As [`SegmentLog::open`].
     pub fn open_log(&self, dir: &Path, options: SegmentOptions) -> Result<SegmentLog, StoreError> {
-        SegmentLog::open_on(Arc::new(self.clone()), dir, options.segment_bytes)
+        SegmentLog::open_on(Arc::new(self.clone()), dir, options.segment_bytes, Checks::All)
     }
 
     /// Opens the log in `dir` of this disk, as [`SegmentLog::open_read_only`] does.

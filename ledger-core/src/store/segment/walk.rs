@@ -1,17 +1,22 @@
 //! Walks a whole log and checks everything: the lock, the names, the anchor, every header and record.
 //!
-//! Opening and verifying are the same walk. Opening stops at the first problem; verifying notes it
-//! and goes on behind it.
+//! Verifying notes a problem and goes on behind it. Opening stops at the first, and does not walk
+//! through sealed segments whose footers, and whose bytes if that is asked for, match their checksums:
+//! a footer is written only once all before it is durable, and the next segment is made only once the
+//! footer is, so nothing that a crash can do leads to a sealed segment that is not whole.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use super::anchor;
 use super::disk::{Access, Disk, NamedFile};
 use super::folder::{self, Listed, failed};
-use super::format::{Anchor, HEADER_BYTES, HEADER_LENGTH, LogId, Record, count};
+use super::footer::{self, Sealed, Sums, Trailer};
+use super::format::{self, Anchor, HEADER_BYTES, HEADER_LENGTH, LogId, Record, count};
+use super::index::{Index, Merged};
 use super::reader;
 use crate::commit::{Hash, SealedCommit};
 use crate::ids::StreamId;
@@ -63,25 +68,24 @@ pub(super) enum OnProblem {
     Note,
 }
 
-/// Receives what a walk reads.
-pub(super) trait Visitor {
-    fn segment(&mut self, _file: NamedFile) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn commit(&mut self, _sealed: &SealedCommit, _size: u64) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn progress(&mut self, _bytes_done: u64, _bytes_total: u64) {}
+/// Whether opening reads all bytes of sealed segments, or only their footers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Checks {
+    All,
+    Footers,
 }
 
-/// The end of a log, once it has been walked.
+/// A log, once it has been walked.
 #[derive(Debug)]
 pub(super) struct Walked {
     pub(super) report: VerifyReport,
     pub(super) anchor: Option<Anchor>,
     pub(super) log_id: Option<LogId>,
+    pub(super) index: Index,
+    /// The last segment, what its footer will say, and whether it has one already.
+    pub(super) tail: Option<Arc<NamedFile>>,
+    pub(super) sums: Sums,
+    pub(super) is_sealed: bool,
     /// Hash of the last commit.
     pub(super) hash: Hash,
     /// In the last segment, where the acknowledged part ends and where the intact part does.
@@ -89,8 +93,8 @@ pub(super) struct Walked {
     pub(super) intact_end: u64,
 }
 
-struct Walk<'a, V> {
-    visitor: &'a mut V,
+struct Walk<'a> {
+    progress: &'a mut dyn FnMut(u64, u64),
     on_problem: OnProblem,
     walked: Walked,
     heads: BTreeMap<StreamId, Known>,
@@ -101,6 +105,10 @@ struct Walk<'a, V> {
     /// Whether the end of what was read last is lost, so that the next position is not known.
     is_adrift: bool,
     is_anchor_noted: bool,
+    /// Whether the index is what all records so far make of it, so that it tells what a footer must be.
+    is_index_whole: bool,
+    /// The end of the last segment, if it has no footer. Only the very last one may have none.
+    unsealed: Option<(PathBuf, usize)>,
 }
 
 struct Known {
@@ -108,34 +116,15 @@ struct Known {
     losses: u64,
 }
 
-/// Walks the log in `dir`, which the caller has locked.
-pub(super) fn walk<V: Visitor>(
+/// Walks the log in `dir`, which the caller has locked, to the end.
+pub(super) fn walk(
     disk: &dyn Disk,
     dir: &Path,
     on_problem: OnProblem,
-    visitor: &mut V,
+    progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Walked, StoreError> {
     let (segments, foreign) = folder::list(disk, dir)?;
-    let walked = Walked {
-        report: VerifyReport::default(),
-        anchor: None,
-        log_id: None,
-        hash: Hash::ZERO,
-        anchored_end: HEADER_BYTES,
-        intact_end: HEADER_BYTES,
-    };
-    let heads = BTreeMap::new();
-    let mut walk = Walk {
-        visitor,
-        on_problem,
-        walked,
-        heads,
-        bytes_done: 0,
-        bytes_shown: 0,
-        losses: 0,
-        is_adrift: false,
-        is_anchor_noted: false,
-    };
+    let mut walk = Walk::new(on_problem, progress, Index::default());
     for err in foreign {
         walk.problem(err)?;
     }
@@ -146,13 +135,148 @@ pub(super) fn walk<V: Visitor>(
             walk.problem(err)?;
         }
     }
-    walk.segments(disk, &segments)?;
-    walk.check_anchor(dir, segments.last())?;
-    walk.walked.report.streams = count(walk.heads.len());
-    Ok(walk.walked)
+    walk.finish(disk, dir, &segments, 0)
 }
 
-impl<V: Visitor> Walk<'_, V> {
+/// Loads the log in `dir`, which the caller has locked; whatever is wrong is an error.
+pub(super) fn load(disk: &dyn Disk, dir: &Path, checks: Checks) -> Result<Walked, StoreError> {
+    let (segments, foreign) = folder::list(disk, dir)?;
+    if let (true, Ok(Some(anchor))) = (foreign.is_empty(), anchor::read(disk, dir))
+        && let Some(index) = load_sealed(disk, &segments, anchor, checks)?
+    {
+        let sealed = index.sealed().len();
+        let progress = &mut |_, _| {};
+        let mut walk = Walk::new(OnProblem::Stop, progress, index);
+        walk.walked.anchor = Some(anchor);
+        return walk.finish(disk, dir, &segments, sealed);
+    }
+    walk(disk, dir, OnProblem::Stop, &mut |_, _| {})
+}
+
+/// Reads the footers of the segments that have one; `None` when only a walk can tell what is wrong.
+fn load_sealed(
+    disk: &dyn Disk,
+    segments: &[Listed],
+    anchor: Anchor,
+    checks: Checks,
+) -> Result<Option<Index>, StoreError> {
+    let mut merged = Merged::default();
+    for (number, listed) in segments.iter().enumerate() {
+        let path = &listed.path;
+        let file = Arc::new(disk.open(path, Access::Read).map_err(failed(path, "opened"))?);
+        let mut header = [0; HEADER_LENGTH];
+        let read = file.read_up_to(&mut header, 0).map_err(failed(path, "read"))?;
+        let header = header.get(..read).unwrap_or_default();
+        if folder::check_header(listed, header, Some(anchor.log_id)).is_err() {
+            return Ok(None);
+        }
+        let sealed = match Sealed::open(file).map_err(failed(path, "read"))? {
+            Some(sealed) => Arc::new(sealed),
+            None if number + 1 == segments.len() => break,
+            None => return Ok(None),
+        };
+        let tables = match sealed.tables().map_err(failed(path, "read"))? {
+            Some(tables) => tables,
+            None if number + 1 == segments.len() => break,
+            None => return Ok(None),
+        };
+        let trailer = &sealed.trailer;
+        if trailer.log_id != anchor.log_id
+            || trailer.first != listed.first
+            || trailer.first != merged.last() + 1
+            || !is_anchored(&sealed, anchor)
+        {
+            return Ok(None);
+        }
+        if checks == Checks::All && !sealed.is_intact(&mut |_| {}).map_err(failed(path, "read"))? {
+            return Ok(None);
+        }
+        if !merged.push(Arc::clone(&sealed), &tables) {
+            return Ok(None);
+        }
+    }
+    Ok(merged.into_index())
+}
+
+/// Whether the anchor's commit, if it lies in this segment, is the one that was acknowledged.
+fn is_anchored(sealed: &Sealed, anchor: Anchor) -> bool {
+    let trailer = &sealed.trailer;
+    if anchor.position < trailer.first || trailer.last < anchor.position {
+        return true;
+    }
+    if anchor.position == trailer.last {
+        return anchor.hash == trailer.last_hash;
+    }
+    let mut prefix = [0; format::PREFIX_BYTES];
+    let offset = reader::offset_of(sealed, anchor.position).ok();
+    let read = offset.map(|offset| sealed.file.read_exact_at(&mut prefix, offset));
+    matches!(read, Some(Ok(()))) && prefix.ends_with(anchor.hash.as_bytes())
+}
+
+impl<'a> Walk<'a> {
+    /// A walk that goes on after what `index` holds.
+    fn new(on_problem: OnProblem, progress: &'a mut dyn FnMut(u64, u64), index: Index) -> Self {
+        let last = index.sealed().last().cloned();
+        let heads = index.heads().map(|(source, head)| (source.clone(), Known { head, losses: 0 }));
+        let heads = heads.collect();
+        let report = VerifyReport { last_position: index.last(), ..VerifyReport::default() };
+        let walked = Walked {
+            report,
+            anchor: None,
+            log_id: last.as_ref().map(|sealed| sealed.trailer.log_id),
+            index,
+            tail: None,
+            sums: Sums::default(),
+            is_sealed: false,
+            hash: last.as_ref().map_or(Hash::ZERO, |sealed| sealed.trailer.last_hash),
+            anchored_end: HEADER_BYTES,
+            intact_end: HEADER_BYTES,
+        };
+        Self {
+            progress,
+            on_problem,
+            walked,
+            heads,
+            bytes_done: 0,
+            bytes_shown: 0,
+            losses: 0,
+            is_adrift: false,
+            is_anchor_noted: false,
+            is_index_whole: true,
+            unsealed: None,
+        }
+    }
+
+    /// Walks through the segments but the first `done`, and looks at the log as a whole.
+    fn finish(
+        mut self,
+        disk: &dyn Disk,
+        dir: &Path,
+        segments: &[Listed],
+        done: usize,
+    ) -> Result<Walked, StoreError> {
+        self.segments(disk, segments.get(done..).unwrap_or_default())?;
+        if let (None, Some(sealed)) =
+            (&self.walked.tail, self.walked.index.sealed().last().cloned())
+        {
+            self.end_sealed(&sealed)?;
+        }
+        self.check_anchor(dir, segments.last())?;
+        self.walked.report.streams = count(self.heads.len());
+        Ok(self.walked)
+    }
+
+    /// Notes that the last segment is a sealed one.
+    fn end_sealed(&mut self, sealed: &Sealed) -> Result<(), StoreError> {
+        let Sealed { file, trailer } = sealed;
+        let is_anchored = trailer.last <= self.acknowledged();
+        self.walked.anchored_end = if is_anchored { trailer.records_end } else { HEADER_BYTES };
+        self.walked.intact_end = file.size().map_err(failed(&file.path, "read"))?;
+        self.walked.tail = Some(Arc::clone(file));
+        self.walked.is_sealed = true;
+        Ok(())
+    }
+
     fn problem(&mut self, error: StoreError) -> Result<(), StoreError> {
         self.problem_with(error, None)
     }
@@ -188,9 +312,9 @@ impl<V: Visitor> Walk<'_, V> {
         let mut bytes = Vec::new();
         for (number, (segment, file)) in segments.iter().zip(files).enumerate() {
             file.read_whole(&mut bytes).map_err(failed(&segment.path, "read"))?;
-            self.segment(segment, file, &bytes, number + 1 == segments.len())?;
+            self.segment(segment, Arc::new(file), &bytes, number + 1 == segments.len())?;
             self.bytes_done += count(bytes.len());
-            self.visitor.progress(self.bytes_done, self.walked.report.bytes);
+            (self.progress)(self.bytes_done, self.walked.report.bytes);
         }
         Ok(())
     }
@@ -198,7 +322,7 @@ impl<V: Visitor> Walk<'_, V> {
     fn segment(
         &mut self,
         segment: &Listed,
-        file: NamedFile,
+        file: Arc<NamedFile>,
         bytes: &[u8],
         is_last: bool,
     ) -> Result<(), StoreError> {
@@ -218,9 +342,40 @@ impl<V: Visitor> Walk<'_, V> {
             Ok(log_id) => self.walked.log_id = Some(log_id),
             Err(err) => self.problem(err)?,
         }
-        self.visitor.segment(file)?;
+        if let Some((path, end)) = self.unsealed.take().filter(|_| segment.first == next) {
+            self.problem(damaged(&path, end, next - 1, Damage::Footer))?;
+            self.is_index_whole = false;
+        }
         (self.walked.anchored_end, self.walked.intact_end) = (HEADER_BYTES, HEADER_BYTES);
-        self.records(&segment.path, bytes, is_last)
+        self.walked.sums = Sums::new(bytes.get(..HEADER_LENGTH).unwrap_or_default());
+        self.walked.index.push_segment(Arc::clone(&file));
+        if let Some((trailer, records_end)) = sealed_part(bytes, is_last) {
+            self.walked.is_sealed = true;
+            self.records(&segment.path, bytes.get(..records_end).unwrap_or_default(), false)?;
+            let sealed = Arc::new(Sealed { file, trailer });
+            self.footer(&sealed, bytes.get(records_end..).unwrap_or_default())?;
+            self.end_sealed(&sealed)
+        } else {
+            self.walked.tail = Some(file);
+            self.walked.is_sealed = false;
+            self.records(&segment.path, bytes, is_last)
+        }
+    }
+
+    /// Compares a footer with the one that the records need.
+    fn footer(&mut self, sealed: &Arc<Sealed>, bytes: &[u8]) -> Result<(), StoreError> {
+        self.is_index_whole &= self.losses == 0;
+        let is_right = if self.is_index_whole {
+            let log_id = self.walked.log_id.unwrap_or_default();
+            let is_right = self.walked.index.footer(log_id, &self.walked.sums) == bytes;
+            self.walked.index.seal(Arc::clone(sealed));
+            is_right
+        } else {
+            self.walked.report.last_position = sealed.trailer.last;
+            self.is_adrift = false;
+            sealed.trailer.has_tables(bytes)
+        };
+        if is_right { Ok(()) } else { self.problem(reader::broken_footer(sealed)) }
     }
 
     fn records(&mut self, path: &Path, bytes: &[u8], is_last: bool) -> Result<(), StoreError> {
@@ -231,13 +386,15 @@ impl<V: Visitor> Walk<'_, V> {
             let next = self.walked.report.last_position + 1;
             at = match Record::read(rest) {
                 Ok(record) => {
-                    self.record(path, at, &record)?;
-                    at + record.size()
+                    let size = record.size();
+                    self.record(path, at, &record, rest.get(..size).unwrap_or_default())?;
+                    at + size
                 }
                 Err(_) if is_last && self.is_torn(bytes, at, next) => {
                     self.walked.report.torn_tail_bytes = count(bytes.len() - at);
                     return Ok(());
                 }
+                Err(_) if !is_last && rest.starts_with(&footer::MAGIC) => break,
                 Err(reason) => {
                     self.problem(damaged(path, at, next, reason))?;
                     match self.skip_damage(bytes, at, next) {
@@ -247,6 +404,7 @@ impl<V: Visitor> Walk<'_, V> {
                 }
             };
         }
+        self.unsealed = (!self.walked.is_sealed).then(|| (path.to_owned(), at));
         Ok(())
     }
 
@@ -254,7 +412,7 @@ impl<V: Visitor> Walk<'_, V> {
         let done = self.bytes_done + count(at);
         if self.bytes_shown + PROGRESS_BYTES <= done {
             self.bytes_shown = done;
-            self.visitor.progress(done, self.walked.report.bytes);
+            (self.progress)(done, self.walked.report.bytes);
         }
     }
 
@@ -287,7 +445,13 @@ impl<V: Visitor> Walk<'_, V> {
         Some(at)
     }
 
-    fn record(&mut self, path: &Path, at: usize, record: &Record<'_>) -> Result<(), StoreError> {
+    fn record(
+        &mut self,
+        path: &Path,
+        at: usize,
+        record: &Record<'_>,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
         let position = self.walked.report.last_position + 1;
         if record.position != position {
             self.losses += 1;
@@ -316,7 +480,14 @@ impl<V: Visitor> Walk<'_, V> {
             self.problem_with(damaged(path, at, position, reason), Some(&sealed))?;
         }
         self.intact(&sealed);
-        self.visitor.commit(&sealed, count(record.size()))
+        self.is_index_whole &= self.losses == 0;
+        if self.is_index_whole {
+            let (stream, size) = (&sealed.commit().stream, count(record.size()));
+            self.walked.index.push(stream, sealed.hash(), size)?;
+            let recorded_at = sealed.commit().recorded_at.timestamp_millis();
+            self.walked.sums.push(bytes, sealed.hash(), recorded_at);
+        }
+        Ok(())
     }
 
     /// Moves the stream's head to the commit, and says whether it follows the one before.
@@ -373,6 +544,16 @@ fn no_anchor(dir: &Path) -> StoreError {
     let reason = "it is missing, so nobody can tell whether the log is complete; restore it from \
                   any backup of this log";
     StoreError::Foreign { file: dir.join(anchor::NAME), reason: reason.to_owned() }
+}
+
+/// The trailer of a sealed segment and where its records end.
+///
+/// A crash may tear the footer of the last segment. Then it has none yet, whatever its end looks like.
+fn sealed_part(bytes: &[u8], is_last: bool) -> Option<(Trailer, usize)> {
+    let trailer = Trailer::at_end_of(bytes)?;
+    let records_end = format::length(trailer.records_end).ok()?;
+    let footer = bytes.get(records_end..)?;
+    (!is_last || trailer.has_tables(footer)).then_some((trailer, records_end))
 }
 
 fn damaged(path: &Path, at: usize, position: u64, reason: Damage) -> StoreError {

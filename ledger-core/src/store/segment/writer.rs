@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 use super::anchor::AnchorFile;
 use super::disk::{Disk, NamedFile};
 use super::folder;
+use super::footer::{Sealed, Sums};
 use super::format::{Anchor, HEADER_BYTES, Header, Record, count};
 use super::queue::{Answer, Phase, Queue, Request, respond};
 use super::reader::Durable;
@@ -25,21 +26,33 @@ pub(super) struct Writer {
     pub(super) anchor_file: AnchorFile,
     /// The last durable commit.
     pub(super) anchor: Anchor,
-    /// The open segment and its durable length.
+    /// The last segment, its durable length, what its footer will say, and whether it has one already.
     pub(super) segment: Arc<NamedFile>,
     pub(super) length: u64,
+    pub(super) sums: Sums,
+    pub(super) is_sealed: bool,
 }
 
 /// Appends that become durable together.
 #[derive(Debug, Default)]
 struct Group {
     bytes: Vec<u8>,
-    commits: Vec<(StreamId, Hash, u64)>,
+    commits: Vec<Added>,
     /// Heads of the streams that the group moves.
     heads: BTreeMap<StreamId, Head>,
     accepted: Vec<(Answer, Appended)>,
     /// Refused because of an append in this group, so true only once the group is durable.
     refused: Vec<(Answer, StoreError)>,
+}
+
+/// A commit of a group.
+#[derive(Debug)]
+struct Added {
+    source: StreamId,
+    hash: Hash,
+    /// Size of its record.
+    size: usize,
+    recorded_at: i64,
 }
 
 /// Why a group is not durable.
@@ -113,7 +126,7 @@ impl Writer {
         if group.bytes.is_empty() {
             return Ok(());
         }
-        if self.segment_bytes <= self.length && HEADER_BYTES < self.length {
+        if self.is_sealed || (self.segment_bytes <= self.length && HEADER_BYTES < self.length) {
             self.roll()?;
         }
         if let Err(err) = self.segment.write_all_at(&group.bytes, self.length) {
@@ -124,15 +137,38 @@ impl Writer {
 
     /// Starts a new segment. All before it is durable, and its header is before it gets a record.
     fn roll(&mut self) -> Result<(), Failure> {
-        self.settle_anchor();
+        if !self.is_sealed {
+            self.seal()?;
+        }
         let header = Header { log_id: self.anchor.log_id, first: self.anchor.position + 1 };
         let created = folder::create_segment(&*self.disk, &self.dir, header);
         let segment = created
             .map_err(|err| if is_full(&err) { Failure::Full(err) } else { Failure::Broken(err) })?;
         self.segment = Arc::new(segment);
         self.length = HEADER_BYTES;
+        self.sums = Sums::new(&header.to_bytes());
+        self.is_sealed = false;
         let mut index = self.durable.index.write().unwrap_or_else(PoisonError::into_inner);
         index.push_segment(Arc::clone(&self.segment));
+        Ok(())
+    }
+
+    /// Gives the segment its footer, durably. From then on it never changes.
+    fn seal(&mut self) -> Result<(), Failure> {
+        self.settle_anchor();
+        let footer = {
+            let index = self.durable.index.read().unwrap_or_else(PoisonError::into_inner);
+            index.footer(self.anchor.log_id, &self.sums)
+        };
+        if let Err(err) = self.segment.write_all_at(&footer, self.length) {
+            return Err(self.cut_back(err));
+        }
+        self.segment.sync_data().map_err(Failure::Broken)?;
+        let sealed = Sealed::open(Arc::clone(&self.segment)).map_err(Failure::Broken)?;
+        let unread = || Failure::Broken(io::Error::other("the footer cannot be read back"));
+        let sealed = Arc::new(sealed.ok_or_else(unread)?);
+        self.is_sealed = true;
+        self.durable.index.write().unwrap_or_else(PoisonError::into_inner).seal(sealed);
         Ok(())
     }
 
@@ -150,11 +186,12 @@ impl Writer {
 
     /// Shows a durable group to readers, then answers its callers.
     fn publish(&mut self, group: Group) {
-        if let Some((_, hash, _)) = group.commits.last() {
-            self.anchor.hash = *hash;
+        if let Some(last) = group.commits.last() {
+            self.anchor.hash = last.hash;
             self.anchor.position += count(group.commits.len());
             self.length += count(group.bytes.len());
             self.move_anchor();
+            self.extend_sums(&group);
             self.extend_index(&group);
             self.durable.tip.send_modify(|tip| tip.position = self.anchor.position);
         }
@@ -166,10 +203,20 @@ impl Writer {
         }
     }
 
+    fn extend_sums(&mut self, group: &Group) {
+        let mut rest = group.bytes.as_slice();
+        for added in &group.commits {
+            let (record, after) = rest.split_at(added.size);
+            self.sums.push(record, added.hash, added.recorded_at);
+            rest = after;
+        }
+    }
+
     fn extend_index(&self, group: &Group) {
         let mut index = self.durable.index.write().unwrap_or_else(PoisonError::into_inner);
-        for (source, hash, size) in &group.commits {
-            index.push(source, *hash, *size).expect("the position was checked at admission");
+        for Added { source, hash, size, .. } in &group.commits {
+            let pushed = index.push(source, *hash, count(*size));
+            pushed.expect("the position was checked at admission");
         }
     }
 
@@ -203,8 +250,12 @@ impl Group {
             let position = durable + count(self.commits.len()) + 1;
             let record = Record { position, durable, hash: sealed.hash(), commit: sealed.bytes() };
             record.write(&mut self.bytes);
-            let size = count(self.bytes.len() - start);
-            self.commits.push((request.source.clone(), sealed.hash(), size));
+            self.commits.push(Added {
+                source: request.source.clone(),
+                hash: sealed.hash(),
+                size: self.bytes.len() - start,
+                recorded_at: sealed.commit().recorded_at.timestamp_millis(),
+            });
         }
         let position = durable + count(self.commits.len());
         self.heads.insert(request.source, head);
