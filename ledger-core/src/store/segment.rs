@@ -22,9 +22,11 @@
 //! `docs/LOG-FORMAT.md` tells auditors and operators the same, with the rules. Reading order:
 //! `format` (bytes), `disk` (system calls) and `simulated` (a disk for tests), `anchor` and `folder` (files), `merkle` and
 //! `footer` (what seals a segment), `index` and `reader`
-//! (what readers see), `queue` and `writer` (how it grows), `walk` (how it is checked).
+//! (what readers see), `queue` and `writer` (how it grows), `walk` (how it is checked), `backup`
+//! (how it is copied).
 
 mod anchor;
+mod backup;
 mod disk;
 #[cfg(test)]
 mod faults;
@@ -89,7 +91,9 @@ pub struct SegmentLog {
 }
 
 struct Shared {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
+    log_id: LogId,
     durable: Arc<Durable>,
     queue: Arc<Queue>,
     running: Mutex<Running>,
@@ -192,7 +196,7 @@ impl SegmentLog {
         let (queue, durable) =
             (Arc::new(Queue::new(Phase::Open)), Arc::new(Durable::new(index, Phase::Open)));
         let writer = Writer {
-            disk,
+            disk: Arc::clone(&disk),
             dir: dir.to_owned(),
             segment_bytes,
             queue: Arc::clone(&queue),
@@ -207,7 +211,8 @@ impl SegmentLog {
         let writer = thread::Builder::new().name("log-writer".to_owned()).spawn(|| writer.run());
         let writer = Some(writer.map_err(failed(dir, "given a writer thread"))?);
         let running = Mutex::new(Running { writer, lock: Some(lock) });
-        Ok(Self { shared: Arc::new(Shared { dir: dir.to_owned(), durable, queue, running }) })
+        let (dir, log_id) = (dir.to_owned(), anchor.log_id);
+        Ok(Self { shared: Arc::new(Shared { disk, dir, log_id, durable, queue, running }) })
     }
 
     /// Opens the log in `dir` for a tool: appends answer [`StoreError::Closed`].
@@ -219,18 +224,35 @@ impl SegmentLog {
     ///
     /// As [`open`](Self::open); a folder without a log is [`StoreError::Foreign`].
     pub fn open_read_only(dir: &Path) -> Result<Self, StoreError> {
-        Self::open_read_only_on(&RealDisk, dir)
+        Self::open_read_only_on(Arc::new(RealDisk), dir)
     }
 
-    fn open_read_only_on(disk: &dyn Disk, dir: &Path) -> Result<Self, StoreError> {
-        let lock = folder::lock_existing(disk, dir)?;
-        let walked = walk::load(disk, dir, Checks::All)?;
+    fn open_read_only_on(disk: Arc<dyn Disk>, dir: &Path) -> Result<Self, StoreError> {
+        let lock = folder::lock_existing(&*disk, dir)?;
+        let walked = walk::load(&*disk, dir, Checks::All)?;
         let last = walked.tail.as_ref().ok_or_else(|| no_log(dir))?;
         warn_of_tail(last, &walked, "skipped");
         let running = Mutex::new(Running { writer: None, lock });
         let durable = Arc::new(Durable::new(walked.index, Phase::Closed));
         let queue = Arc::new(Queue::new(Phase::Closed));
-        Ok(Self { shared: Arc::new(Shared { dir: dir.to_owned(), durable, queue, running }) })
+        let (dir, log_id) = (dir.to_owned(), walked.log_id.unwrap_or_default());
+        Ok(Self { shared: Arc::new(Shared { disk, dir, log_id, durable, queue, running }) })
+    }
+
+    /// Copies all that is durable now into the folder `into`, while the log goes on.
+    ///
+    /// The folder must be empty or missing. Returns the position up to which the copy reaches, once the
+    /// copy is durable. It opens and verifies like any log; a copy that was not finished does not open.
+    /// Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Foreign`] when the folder holds something, [`StoreError::Damaged`] when a sealed
+    /// segment has changed since it was sealed, [`StoreError::Io`] when a file cannot be read or written.
+    pub fn backup(&self, into: &Path) -> Result<u64, StoreError> {
+        let snapshot = self.shared.durable.snapshot();
+        backup::copy(&*self.shared.disk, &snapshot, self.shared.log_id, into)?;
+        Ok(snapshot.last)
     }
 
     /// Writes what waits, syncs the anchor and unlocks the folder. Blocks.

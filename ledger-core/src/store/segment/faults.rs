@@ -240,3 +240,155 @@ async fn more_appends_than_the_queue_holds_wait_for_a_place() {
     assert!(positions.into_iter().eq(1..=5000));
     assert_eq!(fixture.reopened(), 5000);
 }
+
+#[tokio::test]
+async fn a_disk_too_full_for_a_footer_refuses_until_it_has_space_again() {
+    let fixture = Fixture::new(1);
+    let commits = history(&customer("acme"), 3);
+    fixture.append(&commits[0]).await.unwrap();
+    let bytes = fixture.bytes();
+    fixture.disk.fail(Faults { write: Some((30, io::ErrorKind::StorageFull)), ..SEGMENTS });
+    for _ in 0..2 {
+        let refused = fixture.append(&commits[1]).await;
+        assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
+        assert_eq!(fixture.bytes(), bytes, "what was written is cut off again");
+        assert_eq!(fixture.readable().await, 1);
+    }
+    fixture.disk.fail(SEGMENTS);
+    for commit in &commits[1..] {
+        fixture.append(commit).await.unwrap();
+    }
+    assert_eq!(fixture.readable().await, 3);
+    assert_eq!(fixture.reopened(), 3);
+}
+
+#[tokio::test]
+async fn a_failed_sync_of_a_footer_ends_writing() {
+    let fixture = Fixture::new(1);
+    let commits = history(&customer("acme"), 2);
+    fixture.append(&commits[0]).await.unwrap();
+    let failing = fixture.disk.syncs_begun() + 1;
+    fixture.disk.fail(Faults { syncs_fail_from: Some(failing), ..SEGMENTS });
+    let unknown = fixture.append(&commits[1]).await;
+    assert!(matches!(unknown, Err(StoreError::Unknown(_))), "{unknown:?}");
+    fixture.disk.fail(SEGMENTS);
+    assert!(matches!(fixture.append(&commits[1]).await, Err(StoreError::Poisoned)));
+    assert_eq!(fixture.readable().await, 1);
+    assert_eq!(fixture.reopened(), 1);
+}
+
+#[tokio::test]
+async fn writes_that_are_cut_short_are_completed() {
+    let fixture = Fixture::new(2048);
+    fixture.disk.fail(Faults { is_short_of_writes: true, ..SEGMENTS });
+    for commit in &history(&customer("acme"), 30) {
+        fixture.append(commit).await.unwrap();
+    }
+    assert_eq!(fixture.readable().await, 30);
+    assert_eq!(fixture.reopened(), 30);
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_up_anywhere_loses_nothing_and_goes_on_when_it_grows() {
+    for capacity in (3000..9000).step_by(131) {
+        let fixture = Fixture::new(2048);
+        let commits = history(&customer("acme"), 30);
+        fixture.disk.fail(Faults { capacity_bytes: Some(capacity), ..SEGMENTS });
+        let mut next = 0;
+        while let Ok(appended) = fixture.append(&commits[next]).await {
+            next += 1;
+            assert_eq!(usize::try_from(appended.position).unwrap(), next);
+        }
+        let refused = fixture.append(&commits[next]).await;
+        assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
+        assert_eq!(fixture.readable().await, next);
+        fixture.disk.fail(SEGMENTS);
+        for commit in &commits[next..] {
+            fixture.append(commit).await.unwrap();
+        }
+        drop(fixture.log);
+        fixture.disk.restart(Ending::PowerCut);
+        let options = SegmentOptions { segment_bytes: 2048 };
+        assert_eq!(fixture.disk.open_log(dir(), options).unwrap().durable_position(), 30);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_now_can_be_read_later() {
+    let fixture = Fixture::new(2048);
+    for commit in &history(&customer("acme"), 20) {
+        fixture.append(commit).await.unwrap();
+    }
+    fixture.disk.fail(Faults { read: Some(io::ErrorKind::Other), ..SEGMENTS });
+    let unread = fixture.log.read_from(1).try_collect::<Vec<_>>().await;
+    assert!(matches!(unread, Err(StoreError::Io { action: "read", .. })), "{unread:?}");
+    assert!(matches!(fixture.log.check_sealed(&mut |_, _| {}), Err(StoreError::Io { .. })));
+    fixture.disk.fail(SEGMENTS);
+    assert_eq!(fixture.readable().await, 20);
+}
+
+/// The system may take pages for written that a failed sync has lost. A restart must not trust them.
+#[tokio::test]
+async fn what_a_restart_after_a_failed_sync_shows_survives_a_power_cut() {
+    let options = SegmentOptions { segment_bytes: 1500 };
+    for seed in 0..150 {
+        let disk = SimulatedDisk::new(seed);
+        let log = disk.open_log(dir(), options).unwrap();
+        let failing = disk.syncs_begun() + 1 + seed % 30;
+        disk.fail(Faults { syncs_fail_from: Some(failing), ..Faults::default() });
+        let mut acknowledged = 0;
+        for commit in history(&customer("acme"), 20) {
+            match log.append_commit(commit).await {
+                Ok(appended) => acknowledged = appended.position,
+                Err(_) => break,
+            }
+        }
+        drop(log);
+        disk.restart(Ending::Kill);
+        let shown = disk.open_log(dir(), options).unwrap().durable_position();
+        assert!(acknowledged <= shown, "seed {seed}: {acknowledged} acknowledged, {shown} shown");
+        disk.restart(Ending::PowerCut);
+        let left = disk.open_log(dir(), options).unwrap().durable_position();
+        assert_eq!(left, shown, "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_is_whole_or_does_not_open() {
+    let fixture = Fixture::new(1500);
+    for commit in &history(&customer("acme"), 20) {
+        fixture.append(commit).await.unwrap();
+    }
+    let before = fixture.disk.changes();
+    assert_eq!(fixture.log.backup(Path::new("/first")).unwrap(), 20);
+    let changes = fixture.disk.changes() - before;
+    for cut in 1..=changes {
+        let fixture = Fixture::new(1500);
+        for commit in &history(&customer("acme"), 20) {
+            fixture.append(commit).await.unwrap();
+        }
+        fixture.disk.cut_power_at(fixture.disk.changes() + cut);
+        let into = Path::new("/copy");
+        assert!(fixture.log.backup(into).is_err(), "cut {cut}");
+        drop(fixture.log);
+        fixture.disk.restart(Ending::PowerCut);
+        if let Ok(log) = fixture.disk.open_log_read_only(into) {
+            assert_eq!(log.durable_position(), 20, "cut {cut}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_backup_of_a_damaged_segment_is_refused() {
+    let fixture = Fixture::new(1500);
+    for commit in &history(&customer("acme"), 20) {
+        fixture.append(commit).await.unwrap();
+    }
+    let files = fixture.disk.files(dir());
+    let segment = files.iter().find(|path| path.extension().is_some()).unwrap();
+    fixture.disk.flip_bit(segment, 2000);
+    let refused = fixture.log.backup(Path::new("/copy"));
+    assert!(matches!(&refused, Err(StoreError::Damaged { file, .. }) if file == segment));
+    let occupied = fixture.log.backup(Path::new("/copy"));
+    assert!(matches!(occupied, Err(StoreError::Foreign { .. })), "{occupied:?}");
+}

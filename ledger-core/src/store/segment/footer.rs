@@ -140,7 +140,8 @@ pub(super) struct Trailer {
     names_bytes: u64,
     recorded: (i64, i64),
     root: Hash,
-    records_crc: u32,
+    /// Checksum of header and records.
+    pub(super) records_crc: u32,
     tables_crc: u32,
 }
 

@@ -19,6 +19,17 @@ pub(super) struct Index {
     open: Option<Open>,
     streams: BTreeMap<StreamId, Stream>,
     last: u64,
+    last_hash: Option<Hash>,
+}
+
+/// What is durable at one moment.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) sealed: Vec<Arc<Sealed>>,
+    /// The open segment, its first position, and where its durable part ends.
+    pub(super) open: Option<(Arc<NamedFile>, u64, u64)>,
+    pub(super) last: u64,
+    pub(super) last_hash: Hash,
 }
 
 /// The segment that grows.
@@ -112,6 +123,7 @@ impl Index {
         open.offsets.push(open.end);
         open.end += size;
         self.last = position.into();
+        self.last_hash = Some(hash);
         Ok(())
     }
 
@@ -143,6 +155,17 @@ impl Index {
     /// The sealed segments, in order.
     pub(super) fn sealed(&self) -> &[Arc<Sealed>] {
         &self.sealed
+    }
+
+    /// All that is durable now.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let open = self.open.as_ref();
+        Snapshot {
+            sealed: self.sealed.clone(),
+            open: open.map(|open| (Arc::clone(&open.file), open.first, open.end)),
+            last: self.last,
+            last_hash: self.last_hash.unwrap_or(Hash::ZERO),
+        }
     }
 
     /// The sealed segment that holds `position`.
@@ -227,11 +250,12 @@ impl Merged {
     /// The index; `None` when a stream has no valid name.
     pub(super) fn into_index(self) -> Option<Index> {
         let last = self.last();
+        let last_hash = self.sealed.last().map(|sealed| sealed.trailer.last_hash);
         let streams = self.streams.into_iter().map(|(name, head, place)| {
             let stream = Stream { head, sealed: Some(place), open: Vec::new() };
             Some((StreamId::try_from(name).ok()?, stream))
         });
         let streams = streams.collect::<Option<BTreeMap<_, _>>>()?;
-        Some(Index { sealed: self.sealed, open: None, streams, last })
+        Some(Index { sealed: self.sealed, open: None, streams, last, last_hash })
     }
 }

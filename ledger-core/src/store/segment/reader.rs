@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::disk::NamedFile;
 use super::footer::{Place, Row, Sealed};
 use super::format::{self, Record, count};
-use super::index::{Found, FoundVersion, Index, Slot};
+use super::index::{Found, FoundVersion, Index, Slot, Snapshot};
 use super::queue::Phase;
 use crate::commit::{Hash, SealedCommit};
 use crate::ids::StreamId;
@@ -113,6 +113,11 @@ impl Durable {
     /// The segments that are sealed now.
     pub(super) fn sealed(&self) -> Vec<Arc<Sealed>> {
         self.index().sealed().to_vec()
+    }
+
+    /// All that is durable now.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        self.index().snapshot()
     }
 
     fn index(&self) -> std::sync::RwLockReadGuard<'_, Index> {

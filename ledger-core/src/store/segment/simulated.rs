@@ -197,7 +197,7 @@ impl SimulatedDisk {
     ///
     /// As [`SegmentLog::open_read_only`].
     pub fn open_log_read_only(&self, dir: &Path) -> Result<SegmentLog, StoreError> {
-        SegmentLog::open_read_only_on(self, dir)
+        SegmentLog::open_read_only_on(Arc::new(self.clone()), dir)
     }
 
     /// Checks the log in `dir` of this disk, as [`verify`](super::verify) does.
