@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use eventually::store::{EventStore, Expected, Select};
 use futures::executor::block_on;
 use futures::{StreamExt, TryStreamExt};
-use ledger_core::commit::SealedCommit;
+use ledger_core::commit::{Hash, SealedCommit};
 use ledger_core::store::contract::{customer, history, next_commit};
 use ledger_core::store::segment::{SegmentLog, SegmentOptions, VerifyReport, verify};
 use ledger_core::store::{CommitLog, Damage, StoreError};
@@ -256,6 +256,77 @@ fn a_footer_torn_at_any_byte_is_cut_off_and_written_again() {
     closed.grow(1);
     assert_eq!(fs::read(&path).unwrap(), sealed);
     closed.holds(3);
+}
+
+/// The big-endian number of `size` bytes at `at`.
+fn field(bytes: &[u8], at: usize, size: usize) -> usize {
+    let number = bytes[at..at + size].iter().fold(0_u64, |n, byte| n << 8 | u64::from(*byte));
+    usize::try_from(number).expect("fits")
+}
+
+/// RFC 6962, section 2.1, over the hashes of commits.
+fn merkle_root(commits: &[Hash]) -> Hash {
+    if let [commit] = commits {
+        return Hash::of(&[&[0], commit.as_bytes().as_slice()].concat());
+    }
+    let (left, right) = commits.split_at(commits.len().next_power_of_two() / 2);
+    let (left, right) = (merkle_root(left), merkle_root(right));
+    Hash::of(&[&[1], left.as_bytes().as_slice(), right.as_bytes()].concat())
+}
+
+/// Reads a footer with nothing but `docs/LOG-FORMAT.md` at hand.
+#[test]
+fn a_footer_is_as_documented() {
+    let closed = Closed::with(200, 32 * 1024);
+    let path = &closed.segments()[1];
+    let segment = fs::read(path).unwrap();
+    let (starts, trailer) = (boundaries(&segment), &segment[segment.len() - 156..]);
+    let (first, last) = (field(trailer, 12, 8), field(trailer, 36, 8));
+    let (commits, records_end) = (last - first + 1, field(trailer, 44, 8));
+    assert!(64 < commits, "the segment is meant to have a second position");
+    assert_eq!((&trailer[..8], field(trailer, 8, 4)), (b"LEDGREND".as_slice(), 1));
+    assert_eq!((number(first), &trailer[20..36]), (first_of(path), &segment[20..36]));
+    assert_eq!((starts.len() - 2, starts.last()), (commits, Some(&records_end)));
+    let held = &closed.commits[first - 1..last];
+    let recorded = held.iter().map(|sealed| sealed.commit().recorded_at.timestamp_millis());
+    let (earliest, latest) = (recorded.clone().min().unwrap(), recorded.max().unwrap());
+    assert_eq!(trailer[64..80], [earliest.to_be_bytes(), latest.to_be_bytes()].concat());
+    let hashes: Vec<_> = held.iter().map(SealedCommit::hash).collect();
+    assert_eq!(trailer[80..112], *merkle_root(&hashes).as_bytes());
+    assert_eq!(trailer[112..144], *hashes[commits - 1].as_bytes());
+    let tables = &segment[records_end..segment.len() - 156];
+    for (at, part) in [(144, &segment[..records_end]), (148, tables), (152, &trailer[..152])] {
+        assert_eq!(trailer[at..at + 4], crc32c::crc32c(part).to_be_bytes());
+    }
+    let (streams, names_length) = (field(trailer, 52, 4), field(trailer, 56, 8));
+    let (rows, offsets) = (8, 8 + streams * 72);
+    let positions = offsets + commits * 8;
+    let names = positions + commits.div_ceil(64) * 8;
+    assert_eq!((&tables[..8], names + names_length), (b"LEDGRFTR".as_slice(), tables.len()));
+    for (index, start) in starts[1..].iter().take(commits).step_by(64).enumerate() {
+        assert_eq!(field(tables, positions + index * 8, 8), *start);
+    }
+    for (index, name) in ["customer-0", "customer-1", "customer-2"].iter().enumerate() {
+        let row = &tables[rows + index * 72..][..72];
+        let own: Vec<_> =
+            (0..commits).filter(|n| held[*n].commit().stream == customer(name)).collect();
+        let (from, to) = (own[0], own[own.len() - 1]);
+        assert_eq!(row[..32], *hashes[to].as_bytes());
+        assert_eq!(number(field(row, 32, 8)), held[from].commit().version);
+        assert_eq!(field(row, 40, 4), own.len());
+        assert_eq!(
+            (field(row, 44, 8), field(row, 52, 4)),
+            (1, index),
+            "its row in the first segment"
+        );
+        let from = offsets + field(row, 56, 4) * 8;
+        for (place, commit) in own.iter().enumerate() {
+            assert_eq!(field(tables, from + place * 8, 8), starts[1 + commit]);
+        }
+        let name_from = names + field(row, 60, 8);
+        let text = &tables[name_from..name_from + field(row, 68, 4)];
+        assert_eq!(text, format!("customer/{name}").as_bytes());
+    }
 }
 
 #[test]
