@@ -1,7 +1,8 @@
 //! The data folder: what lies where, and the mark that keeps real and simulated time apart.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,12 @@ pub enum FolderError {
     /// The mark cannot be read.
     #[error("{0} is damaged: restore it from a backup")]
     Damaged(PathBuf),
+    /// The log of a folder that had one is gone.
+    #[error(
+        "{0} is empty, but this ledger had a log there: restore it from a backup (a folder in which \
+         nothing was ever recorded can be deleted)"
+    )]
+    LogMissing(PathBuf),
     /// The folder was made by a newer version.
     #[error("{root} has format {found}, and this version knows {FORMAT}: use a newer version")]
     Newer {
@@ -99,7 +106,13 @@ impl DataFolder {
         if FORMAT < mark.format {
             return Err(FolderError::Newer { root: root.to_owned(), found: mark.format });
         }
-        Ok(Self { root: root.to_owned(), clock: mark.clock })
+        let folder = Self { root: root.to_owned(), clock: mark.clock };
+        for dir in [folder.log(), folder.journal()] {
+            if !holds_a_log(&dir) {
+                return Err(FolderError::LogMissing(dir));
+            }
+        }
+        Ok(folder)
     }
 
     /// Opens a folder, or makes it when there is none or an empty one.
@@ -120,7 +133,7 @@ impl DataFolder {
 
     fn create(root: &Path, clock: ClockKind) -> Result<Self, FolderError> {
         let failed = |source| FolderError::Io { path: root.to_owned(), source };
-        fs::create_dir_all(root).map_err(failed)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(failed)?;
         if fs::read_dir(root).map_err(failed)?.next().is_some() {
             return Err(FolderError::NotEmpty(root.to_owned()));
         }
@@ -159,6 +172,12 @@ impl DataFolder {
     }
 }
 
+/// Whether a log was ever opened in `dir`: it leaves more than its lock.
+fn holds_a_log(dir: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(dir) else { return false };
+    entries.flatten().any(|entry| entry.file_name() != "lock")
+}
+
 fn mark(clock: ClockKind) -> Vec<u8> {
     format!("{{\"format\":{FORMAT},\"clock\":\"{}\"}}\n", kind_name(clock)).into_bytes()
 }
@@ -187,9 +206,35 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("data");
         let made = DataFolder::open_or_create(&root, ClockKind::Simulated).unwrap();
+        make_logs(&made);
         assert_eq!(DataFolder::open_or_create(&root, ClockKind::Simulated).unwrap(), made);
         let other = DataFolder::open_or_create(&root, ClockKind::Real).unwrap_err();
         assert!(other.to_string().ends_with("keeps simulated time: start with --clock simulated"));
+    }
+
+    /// What the logs leave when they are opened.
+    fn make_logs(folder: &DataFolder) {
+        for dir in [folder.log(), folder.journal()] {
+            fs::create_dir_all(&dir).unwrap();
+            fs::write(dir.join("anchor"), "").unwrap();
+        }
+    }
+
+    #[test]
+    fn a_folder_that_has_lost_its_log_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("data");
+        let made = DataFolder::open_or_create(&root, ClockKind::Real).unwrap();
+        make_logs(&made);
+        for lost in [made.log(), made.journal()] {
+            fs::remove_file(lost.join("anchor")).unwrap();
+            fs::write(lost.join("lock"), "").unwrap();
+            let refused = DataFolder::open_or_create(&root, ClockKind::Real);
+            assert!(matches!(&refused, Err(FolderError::LogMissing(dir)) if *dir == lost));
+            fs::remove_dir_all(&lost).unwrap();
+            assert!(matches!(DataFolder::open(&root), Err(FolderError::LogMissing(_))));
+            make_logs(&made);
+        }
     }
 
     #[test]

@@ -214,9 +214,8 @@ impl Account {
         self.answers.insert(commit.command_id.clone(), (commit.request_hash, kept));
     }
 
-    /// The instant of a decision: never before what was recorded last.
-    fn now(&self, asked_at: DateTime<Utc>) -> DateTime<Utc> {
-        let now = to_millis(asked_at);
+    /// The instant of a decision: never before what another process recorded last in this stream.
+    fn now(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         self.last_recorded_at.map_or(now, |last| last.max(now))
     }
 }
@@ -236,6 +235,8 @@ pub struct Ledger<L> {
     log: L,
     journal: L,
     catalogues: RwLock<Catalogues>,
+    /// The last instant at which anything was recorded; time never runs behind it.
+    latest: Mutex<Option<DateTime<Utc>>>,
     accounts: Mutex<LruCache<StreamId, Arc<tokio::sync::Mutex<Account>>>>,
 }
 
@@ -253,10 +254,12 @@ impl<L: CommitLog> Ledger<L> {
         let history = read_stream(&log, &StreamId::Catalogue, 1).await?;
         let imported = history.iter().flat_map(|recorded| &recorded.events);
         let catalogues = imported.fold(Catalogues::default(), add_catalogue);
+        let latest = last_recorded_at(&log).await?.max(last_recorded_at(&journal).await?);
         Ok(Self {
             log,
             journal,
             catalogues: RwLock::new(catalogues),
+            latest: Mutex::new(latest),
             accounts: Mutex::new(LruCache::new(accounts_max)),
         })
     }
@@ -269,6 +272,23 @@ impl<L: CommitLog> Ledger<L> {
     /// The journal of the commands that changed nothing.
     pub const fn journal(&self) -> &L {
         &self.journal
+    }
+
+    /// The last instant at which anything was recorded; `None` in an empty ledger.
+    #[must_use]
+    pub fn latest(&self) -> Option<DateTime<Utc>> {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The instant of a decision: never before anything that was recorded.
+    fn now(&self, asked_at: DateTime<Utc>) -> DateTime<Utc> {
+        let now = to_millis(asked_at);
+        self.latest().map_or(now, |latest| latest.max(now))
+    }
+
+    fn recorded(&self, at: DateTime<Utc>) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        *latest = (*latest).max(Some(at));
     }
 
     /// The catalogues imported so far.
@@ -295,7 +315,7 @@ impl<L: CommitLog> Ledger<L> {
                 Before::Never => {}
             }
             expect_version(&request, &account)?;
-            let now = account.now(request.now);
+            let now = account.now(self.now(request.now));
             let events = match self.decide(&request, &account, now) {
                 Ok(events) => events,
                 Err(rejection) => {
@@ -315,6 +335,7 @@ impl<L: CommitLog> Ledger<L> {
             match self.log.append_commit(sealed.clone()).await {
                 Ok(Appended { position, .. }) => {
                     let recorded = Recorded { position, sealed, events };
+                    self.recorded(now);
                     self.learn(&recorded);
                     account.add(&recorded);
                     let version = account.tip.version;
@@ -337,7 +358,7 @@ impl<L: CommitLog> Ledger<L> {
         let mut account = slot.lock().await;
         self.load(&request.stream, &mut account).await?;
         expect_version(&request, &account)?;
-        let now = account.now(request.now);
+        let now = account.now(self.now(request.now));
         let events = self.decide(&request, &account, now).map_err(|rejection| {
             ExecuteError::Refused { refusal: Box::new(Refusal::from(&rejection)), hit: false }
         })?;
@@ -427,6 +448,9 @@ impl<L: CommitLog> Ledger<L> {
         let Some((position, sealed)) = read_one(log, &request.stream, version).await? else {
             return Ok(Before::Never);
         };
+        if sealed.commit().reason != request.reason {
+            return Err(ExecuteError::CommandIdReused { field: "reason".to_owned() });
+        }
         if *request_hash != Hash::of(json) {
             let field = differing_field(&sealed.commit().request, json);
             return Err(ExecuteError::CommandIdReused { field });
@@ -472,6 +496,7 @@ impl<L: CommitLog> Ledger<L> {
     ) -> Result<(), ExecuteError> {
         let sealed = seal(request, json, account.journal_tip, now, vec![entry])?;
         self.journal.append_commit(sealed.clone()).await?;
+        self.recorded(now);
         account.add_journal(&sealed);
         Ok(())
     }
@@ -573,6 +598,15 @@ fn differing_field(before: &[u8], now: &[u8]) -> String {
         return command;
     }
     names.find(differs).cloned().unwrap_or_else(|| "content".to_owned())
+}
+
+async fn last_recorded_at<L: CommitLog>(log: &L) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let last = log.durable_position();
+    if last == 0 {
+        return Ok(None);
+    }
+    let stored = log.read_from(last).try_next().await?;
+    Ok(stored.map(|stored| stored.take().commit().recorded_at))
 }
 
 async fn read_stream<L: CommitLog>(

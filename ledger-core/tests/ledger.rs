@@ -267,6 +267,39 @@ async fn a_clock_that_is_set_back_does_not_reorder_a_history() {
 }
 
 #[tokio::test]
+async fn time_does_not_run_behind_what_was_recorded_for_anybody() {
+    let (log, journal) = (MemoryLog::default(), MemoryLog::default());
+    drop(with_ten_seats(log.clone(), journal.clone()).await);
+    let ledger = Ledger::open(log, journal, NonZeroUsize::MIN).await.unwrap();
+    let latest = ledger.latest().unwrap();
+    assert_eq!(latest.to_rfc3339(), "2024-03-01T09:00:00.500+00:00");
+    let earlier = "2023-01-01T00:00:00Z".parse().unwrap();
+    let other = StreamId::Customer(CustomerId::try_new("other").unwrap());
+    let register = Command::RegisterCustomer(RegisterCustomer {
+        name: "Other".to_owned(),
+        programme: ProgrammeId::try_new("nce").unwrap(),
+        reseller: ResellerId::try_new("r1").unwrap(),
+        market: "FR".to_owned(),
+        currency: Currency::EUR,
+    });
+    let register = Request { stream: other, now: earlier, ..request("other", register) };
+    let recorded = ledger.execute(register).await.unwrap().recorded.unwrap();
+    assert_eq!(recorded.commit().recorded_at, latest);
+}
+
+#[tokio::test]
+async fn the_same_id_with_another_reason_is_another_command() {
+    let ledger = in_memory().await;
+    ledger.execute(request("add", add_seats(5))).await.unwrap();
+    let reason = Reason::try_new("another").unwrap();
+    let reused = ledger.execute(Request { reason, ..request("add", add_seats(5)) }).await;
+    assert!(
+        matches!(&reused, Err(ExecuteError::CommandIdReused { field }) if field == "reason"),
+        "{reused:?}"
+    );
+}
+
+#[tokio::test]
 async fn everything_is_there_after_the_log_is_opened_again() {
     let dir = tempfile::tempdir().unwrap();
     let open = |name| SegmentLog::open(&dir.path().join(name), SegmentOptions::default()).unwrap();
