@@ -13,6 +13,9 @@ use crate::money::{Currency, Money, RoundingPolicy};
 /// The offers and rules of the five source documents, as TOML in the form of [`Catalogue`].
 pub const SEEDS_TOML: &str = include_str!("../catalogues/seeds.toml");
 
+/// Most digits after the point of a price: what vendors' price lists have, and few enough to stay exact.
+const PRICE_SCALE_MAX: u32 = 6;
+
 /// Everything that can be bought, and under which rules, from one instant on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -231,6 +234,9 @@ impl Catalogue {
         if offer.plans.is_empty() {
             problems.push(format!("offer {id}: it has no plans"));
         }
+        if offer.prerequisites.contains(id) || offer.conflicts.contains(id) {
+            problems.push(format!("offer {id}: it needs or excludes itself"));
+        }
         for other in offer.prerequisites.iter().chain(&offer.conflicts) {
             if !self.offers.contains_key(other) {
                 problems.push(format!("offer {id}: it names {other}, which is not an offer"));
@@ -250,6 +256,11 @@ impl Catalogue {
             if plan.prices.values().any(Decimal::is_sign_negative) {
                 problems.push(format!("offer {id}: a price is negative"));
             }
+            if plan.prices.values().any(|price| PRICE_SCALE_MAX < price.scale()) {
+                problems.push(format!(
+                    "offer {id}: a price has more than {PRICE_SCALE_MAX} digits after the point"
+                ));
+            }
         }
     }
 
@@ -261,6 +272,18 @@ impl Catalogue {
     ) {
         if programme.source.trim().is_empty() {
             problems.push(format!("programme {id}: source is empty"));
+        }
+        if programme.updates_max == 0 {
+            problems.push(format!("programme {id}: updates_max must be at least 1"));
+        }
+        let mut seen = BTreeSet::new();
+        for window in &programme.windows {
+            if !seen.insert((window.kind, window.from)) {
+                problems.push(format!(
+                    "programme {id}: two windows for {:?} begin at {}",
+                    window.kind, window.from
+                ));
+            }
         }
         let UpgradePaths::Listed(paths) = &programme.upgrades.paths else { return };
         for offer in paths.iter().flat_map(|(from, to)| to.iter().chain([from])) {

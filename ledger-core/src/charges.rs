@@ -1,6 +1,5 @@
 //! Charge lines: what an event costs or saves, computed from the event alone.
 
-use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -88,13 +87,6 @@ pub fn lines(event_id: &str, event: &Event) -> Result<Vec<ChargeLine>, MoneyErro
         .enumerate()
         .map(|(index, draft)| line(event_id, index, &draft, rules))
         .collect()
-}
-
-/// The day on which the lines of `event` are due, for events that have lines.
-#[must_use]
-pub fn charge_day(event: &Event) -> Option<NaiveDate> {
-    let (drafts, _) = drafts(event)?;
-    drafts.first().map(|draft| draft.basis.billable.start)
 }
 
 fn drafts<'a>(event: &'a Event) -> Option<(Vec<Draft<'a>>, &'a RuleSet)> {

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
-use eventually::store::Select;
+use eventually::store::{EventStream, Select};
 use futures::TryStreamExt;
 use lru::LruCache;
 use serde::de::DeserializeOwned;
@@ -143,6 +143,7 @@ impl From<&Rejection> for Refusal {
                 .filter(|facts| facts.starts_with('{'))
                 .unwrap_or_else(|| "{}".to_owned()),
             succeeds_at: rejection.succeeds_at(),
+            is_transient: rejection.is_transient(),
         }
     }
 }
@@ -204,14 +205,18 @@ impl Account {
 
     /// What time brings about is decided anew until it succeeds: its id is the same every time, and
     /// nobody is there to send it with another one.
-    fn add_journal(&mut self, sealed: &SealedCommit) {
+    ///
+    /// Nor is a refusal final whose rule tells the caller to send the same command again.
+    fn add_journal(&mut self, sealed: &SealedCommit) -> Result<(), ExecuteError> {
         let commit = sealed.commit();
         self.journal_tip = Tip { version: commit.version, hash: sealed.hash() };
-        if commit.actor.role == Role::Scheduler {
-            return;
+        let refusal = refusal_of(commit)?;
+        if commit.actor.role == Role::Scheduler || refusal.is_some_and(|r| r.is_transient) {
+            return Ok(());
         }
         let kept = Kept::Journal(commit.version);
         self.answers.insert(commit.command_id.clone(), (commit.request_hash, kept));
+        Ok(())
     }
 
     /// The instant of a decision: never before what another process recorded last in this stream.
@@ -220,10 +225,24 @@ impl Account {
     }
 }
 
-/// A command id that was answered before.
-enum Before {
-    Never,
-    Answered(Box<Outcome>),
+/// The catalogues imported so far, and the version of their stream that they are from.
+#[derive(Debug, Default)]
+struct Imported {
+    version: u64,
+    catalogues: Catalogues,
+}
+
+impl Imported {
+    /// Adds what a commit of the catalogue's stream brought, once and in order.
+    fn add(&mut self, recorded: &Recorded) {
+        let version = recorded.commit().version;
+        if version != self.version.saturating_add(1) {
+            return;
+        }
+        self.version = version;
+        let catalogues = std::mem::take(&mut self.catalogues);
+        self.catalogues = recorded.events.iter().fold(catalogues, add_catalogue);
+    }
 }
 
 /// The ledger: validates commands against what their customer's events made, and appends.
@@ -234,7 +253,7 @@ enum Before {
 pub struct Ledger<L> {
     log: L,
     journal: L,
-    catalogues: RwLock<Catalogues>,
+    imported: RwLock<Imported>,
     /// The last instant at which anything was recorded; time never runs behind it.
     latest: Mutex<Option<DateTime<Utc>>>,
     accounts: Mutex<LruCache<StreamId, Arc<tokio::sync::Mutex<Account>>>>,
@@ -251,17 +270,16 @@ impl<L: CommitLog> Ledger<L> {
         journal: L,
         accounts_max: NonZeroUsize,
     ) -> Result<Self, ExecuteError> {
-        let history = read_stream(&log, &StreamId::Catalogue, 1).await?;
-        let imported = history.iter().flat_map(|recorded| &recorded.events);
-        let catalogues = imported.fold(Catalogues::default(), add_catalogue);
         let latest = last_recorded_at(&log).await?.max(last_recorded_at(&journal).await?);
-        Ok(Self {
+        let ledger = Self {
             log,
             journal,
-            catalogues: RwLock::new(catalogues),
+            imported: RwLock::default(),
             latest: Mutex::new(latest),
             accounts: Mutex::new(LruCache::new(accounts_max)),
-        })
+        };
+        ledger.load_catalogues().await?;
+        Ok(ledger)
     }
 
     /// The log of what happened.
@@ -294,7 +312,7 @@ impl<L: CommitLog> Ledger<L> {
     /// The catalogues imported so far.
     #[must_use]
     pub fn catalogues(&self) -> Catalogues {
-        self.catalogues.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.imported.read().unwrap_or_else(PoisonError::into_inner).catalogues.clone()
     }
 
     /// Carries a command out, once, whatever happens: the same id with the same command gets the
@@ -310,9 +328,8 @@ impl<L: CommitLog> Ledger<L> {
         let json = serde_json::to_vec(&request.command)?;
         for _ in 0..ATTEMPTS_MAX {
             self.load(&request.stream, &mut account).await?;
-            match self.answered_before(&request, &json, &account).await? {
-                Before::Answered(outcome) => return Ok(*outcome),
-                Before::Never => {}
+            if let Some(outcome) = self.answered_before(&request, &json, &account).await? {
+                return Ok(outcome);
             }
             expect_version(&request, &account)?;
             let now = account.now(self.now(request.now));
@@ -321,21 +338,29 @@ impl<L: CommitLog> Ledger<L> {
                 Err(rejection) => {
                     let refusal = Refusal::from(&rejection);
                     let entry = journal_event(REFUSED, &refusal)?;
-                    self.keep(&request, &json, &mut account, now, entry).await?;
-                    return Err(ExecuteError::Refused { refusal: Box::new(refusal), hit: false });
+                    match self.keep(&request, &json, &mut account, now, entry).await {
+                        Ok(()) => {
+                            let refusal = Box::new(refusal);
+                            return Err(ExecuteError::Refused { refusal, hit: false });
+                        }
+                        Err(err) if is_conflict(&err) => continue,
+                        Err(err) => return Err(err),
+                    }
                 }
             };
             if events.is_empty() {
                 let version = account.tip.version;
                 let entry = journal_event(ALREADY_SO, &AlreadySo { version })?;
-                self.keep(&request, &json, &mut account, now, entry).await?;
-                return Ok(Outcome { version, recorded: None, hit: false });
+                match self.keep(&request, &json, &mut account, now, entry).await {
+                    Ok(()) => return Ok(Outcome { version, recorded: None, hit: false }),
+                    Err(err) if is_conflict(&err) => continue,
+                    Err(err) => return Err(err),
+                }
             }
             let sealed = seal(&request, &json, account.tip, now, encode_all(&events)?)?;
             match self.log.append_commit(sealed.clone()).await {
                 Ok(Appended { position, .. }) => {
                     let recorded = Recorded { position, sealed, events };
-                    self.recorded(now);
                     self.learn(&recorded);
                     account.add(&recorded);
                     let version = account.tip.version;
@@ -357,12 +382,18 @@ impl<L: CommitLog> Ledger<L> {
         let slot = self.slot(&request.stream);
         let mut account = slot.lock().await;
         self.load(&request.stream, &mut account).await?;
-        expect_version(&request, &account)?;
-        let now = account.now(self.now(request.now));
-        let events = self.decide(&request, &account, now).map_err(|rejection| {
-            ExecuteError::Refused { refusal: Box::new(Refusal::from(&rejection)), hit: false }
-        })?;
         let json = serde_json::to_vec(&request.command)?;
+        let now = account.now(self.now(request.now));
+        // What was done under this id is not done again.
+        let events = if self.answered_before(&request, &json, &account).await?.is_some() {
+            Vec::new()
+        } else {
+            expect_version(&request, &account)?;
+            self.decide(&request, &account, now).map_err(|rejection| {
+                let refusal = Box::new(Refusal::from(&rejection));
+                ExecuteError::Refused { refusal, hit: false }
+            })?
+        };
         let sealed = seal(&request, &json, account.tip, now, encode_all(&events)?)?;
         Ok(Preview {
             version: account.tip.version,
@@ -422,12 +453,27 @@ impl<L: CommitLog> Ledger<L> {
     /// Adds to `account` what has been appended since it was loaded.
     async fn load(&self, stream: &StreamId, account: &mut Account) -> Result<(), ExecuteError> {
         let next = account.tip.version.saturating_add(1);
-        for recorded in read_stream(&self.log, stream, next).await? {
+        let mut stored = open_stream(&self.log, stream, next).await?;
+        while let Some(stored) = stored.try_next().await? {
+            let recorded = Recorded::read(stored)?;
+            self.learn(&recorded);
             account.add(&recorded);
         }
         let next = account.journal_tip.version.saturating_add(1);
-        for (_, sealed) in read_sealed(&self.journal, stream, next).await? {
-            account.add_journal(&sealed);
+        let mut stored = open_stream(&self.journal, stream, next).await?;
+        while let Some(stored) = stored.try_next().await? {
+            account.add_journal(&stored.take())?;
+        }
+        self.load_catalogues().await
+    }
+
+    /// Learns what was imported without us seeing it: by another process, or by a caller who went away
+    /// before the answer.
+    async fn load_catalogues(&self) -> Result<(), ExecuteError> {
+        let known = self.imported.read().unwrap_or_else(PoisonError::into_inner).version;
+        let next = known.saturating_add(1);
+        for recorded in read_stream(&self.log, &StreamId::Catalogue, next).await? {
+            self.learn(&recorded);
         }
         Ok(())
     }
@@ -437,17 +483,20 @@ impl<L: CommitLog> Ledger<L> {
         request: &Request,
         json: &[u8],
         account: &Account,
-    ) -> Result<Before, ExecuteError> {
+    ) -> Result<Option<Outcome>, ExecuteError> {
         let Some((request_hash, kept)) = account.answers.get(&request.command_id) else {
-            return Ok(Before::Never);
+            return Ok(None);
         };
         let (log, version) = match *kept {
             Kept::Log(version) => (&self.log, version),
             Kept::Journal(version) => (&self.journal, version),
         };
         let Some((position, sealed)) = read_one(log, &request.stream, version).await? else {
-            return Ok(Before::Never);
+            return Ok(None);
         };
+        if sealed.commit().actor != request.actor {
+            return Err(ExecuteError::CommandIdReused { field: "actor".to_owned() });
+        }
         if sealed.commit().reason != request.reason {
             return Err(ExecuteError::CommandIdReused { field: "reason".to_owned() });
         }
@@ -466,7 +515,7 @@ impl<L: CommitLog> Ledger<L> {
                 (then.map_or(account.tip.version, |then| then.version), None)
             }
         };
-        Ok(Before::Answered(Box::new(Outcome { version, recorded, hit: true })))
+        Ok(Some(Outcome { version, recorded, hit: true }))
     }
 
     fn decide(
@@ -475,17 +524,19 @@ impl<L: CommitLog> Ledger<L> {
         account: &Account,
         now: DateTime<Utc>,
     ) -> Result<Vec<Event>, Rejection> {
-        let catalogues = self.catalogues.read().unwrap_or_else(PoisonError::into_inner);
+        let imported = self.imported.read().unwrap_or_else(PoisonError::into_inner);
         let StreamId::Customer(customer) = &request.stream else {
-            return decide_catalogue(&catalogues, &request.command);
+            return decide_catalogue(&imported.catalogues, &request.command);
         };
-        let catalogue = catalogues.in_force(effective_at(&request.command, now));
+        let catalogue = imported.catalogues.in_force(effective_at(&request.command, now));
         let context =
             Context { customer, now, actor: &request.actor, catalogue: catalogue.map(|c| &**c) };
         decide(&context, account.customer.as_ref(), &request.command)
     }
 
     /// Keeps in the journal that a command changed nothing.
+    ///
+    /// Before a customer is registered nobody may read its journal, so nothing is kept there.
     async fn keep(
         &self,
         request: &Request,
@@ -494,20 +545,25 @@ impl<L: CommitLog> Ledger<L> {
         now: DateTime<Utc>,
         entry: EncodedEvent,
     ) -> Result<(), ExecuteError> {
+        if request.stream.customer().is_some() && account.customer.is_none() {
+            return Ok(());
+        }
         let sealed = seal(request, json, account.journal_tip, now, vec![entry])?;
         self.journal.append_commit(sealed.clone()).await?;
         self.recorded(now);
-        account.add_journal(&sealed);
-        Ok(())
+        account.add_journal(&sealed)
     }
 
     fn learn(&self, recorded: &Recorded) {
-        if recorded.commit().stream != StreamId::Catalogue {
-            return;
+        self.recorded(recorded.commit().recorded_at);
+        if recorded.commit().stream == StreamId::Catalogue {
+            self.imported.write().unwrap_or_else(PoisonError::into_inner).add(recorded);
         }
-        let mut catalogues = self.catalogues.write().unwrap_or_else(PoisonError::into_inner);
-        *catalogues = recorded.events.iter().fold(std::mem::take(&mut *catalogues), add_catalogue);
     }
+}
+
+fn is_conflict(err: &ExecuteError) -> bool {
+    matches!(err, ExecuteError::Store(StoreError::Conflict { .. }))
 }
 
 fn add_catalogue(catalogues: Catalogues, event: &Event) -> Catalogues {
@@ -619,13 +675,21 @@ async fn read_stream<L: CommitLog>(
     Ok(recorded.collect::<Result<_, _>>()?)
 }
 
+async fn open_stream<'a, L: CommitLog>(
+    log: &'a L,
+    stream: &StreamId,
+    version: u64,
+) -> Result<EventStream<'a, L>, StoreError> {
+    let Ok(from) = u32::try_from(version) else { return Err(StoreError::Exhausted(version)) };
+    log.stream(stream.clone(), Select::From(from)).await
+}
+
 async fn read_sealed<L: CommitLog>(
     log: &L,
     stream: &StreamId,
     version: u64,
 ) -> Result<Vec<(u64, SealedCommit)>, StoreError> {
-    let Ok(from) = u32::try_from(version) else { return Err(StoreError::Exhausted(version)) };
-    let stored = log.stream(stream.clone(), Select::From(from)).await?;
+    let stored = open_stream(log, stream, version).await?;
     stored.map_ok(|stored| (u64::from(stored.sequence_number()), stored.take())).try_collect().await
 }
 
@@ -634,8 +698,6 @@ async fn read_one<L: CommitLog>(
     stream: &StreamId,
     version: u64,
 ) -> Result<Option<(u64, SealedCommit)>, StoreError> {
-    let Ok(from) = u32::try_from(version) else { return Err(StoreError::Exhausted(version)) };
-    let mut stored = log.stream(stream.clone(), Select::From(from)).await?;
-    let stored = stored.try_next().await?;
+    let stored = open_stream(log, stream, version).await?.try_next().await?;
     Ok(stored.map(|stored| (u64::from(stored.sequence_number()), stored.take())))
 }

@@ -218,6 +218,8 @@ pub struct Refusal {
     pub facts: String,
     /// From when on the same command will succeed, if waiting helps.
     pub succeeds_at: Option<DateTime<Utc>>,
+    /// Whether the same command with the same id is decided anew when it is sent again.
+    pub is_transient: bool,
 }
 
 /// Checks that commits, given in the order of their versions, form one unbroken chain.

@@ -146,11 +146,18 @@ async fn two_ledgers_that_race_on_one_log_lose_and_double_nothing() {
                 while let Err(err) = ledger.execute(request.clone()).await {
                     assert!(matches!(err, ExecuteError::Busy), "{err:?}");
                 }
+                let refused = self::request(&format!("{name}-zero-{number}"), add_seats(0));
+                let mut refusal = ledger.execute(refused.clone()).await;
+                while matches!(refusal, Err(ExecuteError::Busy)) {
+                    refusal = ledger.execute(refused.clone()).await;
+                }
+                assert!(matches!(refusal, Err(ExecuteError::Refused { .. })), "{refusal:?}");
             }
         })
     });
     join_all(racers).await.into_iter().for_each(Result::unwrap);
     assert_eq!(quantity(&one).await, (410, 402));
+    assert_eq!(one.refusals(&acme()).await.unwrap().len(), 400, "each refusal once");
 }
 
 #[tokio::test]
@@ -242,6 +249,66 @@ async fn a_catalogue_version_stands_for_one_content() {
         "the catalogue has 2 problem(s): there are no programmes; \
          version \"seeds-1\" was imported before with another content"
     );
+}
+
+#[tokio::test]
+async fn an_import_whose_caller_went_away_is_in_force() {
+    let (log, journal) = (MemoryLog::default(), MemoryLog::default());
+    let ledger = Ledger::open(log.clone(), journal.clone(), NonZeroUsize::MIN).await.unwrap();
+    // Another ledger on the same log stands for an append whose answer nobody waited for.
+    drop(with_ten_seats(log, journal).await);
+    let added = ledger.execute(request("add", add_seats(5))).await.unwrap();
+    assert_eq!(added.version, 3);
+    assert_eq!(ledger.catalogues().iter().count(), 1);
+}
+
+#[tokio::test]
+async fn a_command_that_met_a_renewal_is_carried_out_when_it_is_sent_again() {
+    let ledger = in_memory().await;
+    let now = "2025-03-01T00:00:00Z".parse().unwrap();
+    let add = || Request { now, ..request("add", add_seats(5)) };
+    let pending = ledger.execute(add()).await;
+    let Err(ExecuteError::Refused { refusal, .. }) = pending else { panic!("{pending:?}") };
+    assert_eq!(refusal.code, "RENEWAL_PENDING");
+    let renew = Command::Renew(Renew {
+        subscription: SubscriptionId::try_new("s1").unwrap(),
+        term_end: "2025-02-28".parse().unwrap(),
+    });
+    let actor = Actor { id: ActorId::try_new("scheduler").unwrap(), role: Role::Scheduler };
+    ledger.execute(Request { actor, now, ..request("renew", renew) }).await.unwrap();
+    assert!(!ledger.execute(add()).await.unwrap().hit);
+    assert!(ledger.execute(add()).await.unwrap().hit);
+    assert_eq!(ledger.refusals(&acme()).await.unwrap().len(), 1, "support sees it all the same");
+}
+
+#[tokio::test]
+async fn what_was_refused_before_a_customer_existed_is_not_its_own() {
+    let ledger = in_memory().await;
+    let globex = StreamId::Customer(CustomerId::try_new("globex").unwrap());
+    let early = Request { stream: globex.clone(), ..request("early", add_seats(5)) };
+    assert!(ledger.execute(early).await.is_err());
+    assert!(ledger.refusals(&globex).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_same_id_of_another_actor_is_another_command() {
+    let ledger = in_memory().await;
+    ledger.execute(request("add", add_seats(5))).await.unwrap();
+    let actor = Actor { id: ActorId::try_new("other").unwrap(), role: Role::Operator };
+    let reused = ledger.execute(Request { actor, ..request("add", add_seats(5)) }).await;
+    assert!(
+        matches!(&reused, Err(ExecuteError::CommandIdReused { field }) if field == "actor"),
+        "{reused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_preview_of_what_was_done_under_the_same_id_does_nothing_more() {
+    let ledger = in_memory().await;
+    ledger.execute(request("add", add_seats(5))).await.unwrap();
+    let again = ledger.preview(request("add", add_seats(5))).await.unwrap();
+    assert_eq!(again.events, []);
+    assert_eq!(again.customer.unwrap().subscriptions.values().next().unwrap().quantity, 15);
 }
 
 #[tokio::test]

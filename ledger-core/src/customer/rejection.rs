@@ -158,7 +158,9 @@ pub enum Rejection {
         updates_max: u32,
     },
     /// A change is scheduled, and the programme lets it block immediate ones.
-    #[error("a renewal quantity of {quantity} is scheduled for {subscription}: withdraw it first")]
+    #[error(
+        "a renewal quantity of {quantity} is scheduled for {subscription}, and until then nothing else may change"
+    )]
     ChangeScheduled {
         /// The subscription.
         subscription: SubscriptionId,
@@ -618,6 +620,13 @@ impl Rejection {
             }
         };
         Rule { code, rule, source }
+    }
+
+    /// Whether the same command, sent again with the same id, is to be decided anew. Source: domain,
+    /// section 10, no. 11.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::RenewalPending { .. })
     }
 
     /// From when on the same command will succeed, as far as this rule is concerned; `None` when

@@ -18,7 +18,12 @@ pub(super) fn assign(
         return Ok(Vec::new());
     }
     country(&c.usage_location, "usage_location")?;
-    let offer = context.offer(&c.offer)?;
+    let (valid, assigned) = (customer.valid(&c.offer), customer.assigned(&c.offer));
+    // Paid seats can be used although their offer is no longer sold.
+    let offer = context.catalogue()?.offer(&c.offer);
+    if offer.is_none() && valid == 0 {
+        return Err(Rejection::OfferUnknown { offer: c.offer.clone() });
+    }
     if let Some(conflicting) = conflicting(context, customer, c)? {
         return Err(Rejection::LicenceConflict {
             user: c.user.clone(),
@@ -26,12 +31,12 @@ pub(super) fn assign(
             conflicting,
         });
     }
-    let has_base = offer.prerequisites.iter().any(|base| customer.has_licence(base, &c.user));
-    if !offer.prerequisites.is_empty() && !has_base {
-        let needs_one_of = offer.prerequisites.iter().cloned().collect();
+    let needs_one_of: Vec<OfferId> =
+        offer.into_iter().flat_map(|offer| offer.prerequisites.iter().cloned()).collect();
+    let has_base = needs_one_of.iter().any(|base| customer.has_licence(base, &c.user));
+    if !needs_one_of.is_empty() && !has_base {
         return Err(Rejection::LicencePrerequisiteMissing { user: c.user.clone(), needs_one_of });
     }
-    let (valid, assigned) = (customer.valid(&c.offer), customer.assigned(&c.offer));
     if valid <= assigned {
         return Err(Rejection::NoLicenceFree { offer: c.offer.clone(), valid, assigned });
     }

@@ -17,11 +17,10 @@ pub(super) fn not_zero(quantity: u32) -> Result<(), Rejection> {
 /// Refuses fewer seats in one subscription than its offer needs.
 pub(super) fn not_below_minimum(
     id: &OfferId,
-    offer: &Offer,
+    seats_min: u32,
     quantity: u32,
 ) -> Result<(), Rejection> {
-    if quantity < offer.seats_min {
-        let seats_min = offer.seats_min;
+    if quantity < seats_min {
         return Err(Rejection::BelowMinimum { offer: id.clone(), quantity, seats_min });
     }
     Ok(())

@@ -52,7 +52,7 @@ fn keeps_limits(
     offer: &Offer,
     quantity: u32,
 ) -> Result<(), Rejection> {
-    not_below_minimum(&s.offer, offer, quantity)?;
+    not_below_minimum(&s.offer, offer.seats_min, quantity)?;
     match quantity.saturating_sub(s.quantity) {
         0 => Ok(()),
         added => not_above_maximum(customer, &s.offer, offer, added),

@@ -45,7 +45,7 @@ pub(super) fn purchase(
         let (term, billing) = (c.term, c.billing);
         Rejection::PlanUnknown { offer: c.offer.clone(), term, billing, currency }
     })?;
-    not_below_minimum(&c.offer, offer, c.quantity)?;
+    not_below_minimum(&c.offer, offer.seats_min, c.quantity)?;
     not_above_maximum(customer, &c.offer, offer, c.quantity)?;
     let has_base = offer.prerequisites.iter().any(|base| customer.holds(base));
     if !offer.prerequisites.is_empty() && !has_base {
@@ -126,18 +126,22 @@ pub(super) fn remove(
     let programme = context.programme(customer)?;
     not_too_many_updates(programme, s)?;
     let dropped = drop_scheduled(programme, s, DropCause::SeatsRemoved)?;
-    let offer = context.offer(&s.offer)?;
+    // Seats in an open window can be given back although their offer is no longer sold.
+    let offer = context.catalogue()?.offer(&s.offer);
     let refundable = s.refundable(context.now);
     if refundable < c.seats {
         return Err(Rejection::SeatsNotRefundable {
             subscription: s.id.clone(),
             seats: c.seats,
             refundable,
-            next_term_at: reopens_at(s, programme, offer.kind, |window| window.reduce_hours),
+            next_term_at: offer.and_then(|offer| {
+                reopens_at(s, programme, offer.kind, |window| window.reduce_hours)
+            }),
         });
     }
     let to = s.quantity.saturating_sub(c.seats);
-    not_below_minimum(&s.offer, offer, to)?;
+    let seats_min = offer.map_or(1, |offer| offer.seats_min);
+    not_below_minimum(&s.offer, seats_min, to)?;
     not_below_assigned(programme, customer, &s.offer, c.seats)?;
     let basis = basis(programme, s, context.today(), s.quantity)?;
     let rules = context.rules(customer)?;
@@ -164,11 +168,13 @@ pub(super) fn cancel(
     let s = changeable(context, customer, &c.subscription)?;
     let programme = context.programme(customer)?;
     if !s.is_cancellable(context.now) {
-        let kind = context.offer(&s.offer)?.kind;
+        let offer = context.catalogue()?.offer(&s.offer);
         return Err(Rejection::CancelWindowClosed {
             subscription: s.id.clone(),
             closed_at: s.cancel_until,
-            next_term_at: reopens_at(s, programme, kind, |window| window.cancel_hours),
+            next_term_at: offer.and_then(|offer| {
+                reopens_at(s, programme, offer.kind, |window| window.cancel_hours)
+            }),
         });
     }
     not_below_assigned(programme, customer, &s.offer, s.quantity)?;

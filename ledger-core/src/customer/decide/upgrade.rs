@@ -10,7 +10,7 @@ use super::{
     Context, Rejection, anchor_rule, basis, changeable, drop_in_any_case, drop_scheduled, exact,
 };
 use crate::calendar::{Period, charge_cycle, term};
-use crate::catalogue::{Offer, Programme, UpgradePaths};
+use crate::catalogue::{Catalogue, Offer, Programme, UpgradePaths};
 use crate::customer::command::{EndDate, ExistingTarget, NewTarget, Upgrade, UpgradeInto};
 use crate::customer::event::{
     ChargeBasis, DropCause, Event, GrownSubscription, NewSubscription, QuantityChange,
@@ -67,13 +67,16 @@ pub(super) fn upgrade(
     not_above_maximum(customer, target_offer, offer, moved)?;
     let credit = basis(programme, source, context.today(), moved)?;
     let rules = context.rules(customer)?;
-    let (reassigned, manual) = users(&asked);
-    if reassigned.is_empty() {
+    let (reassigned, manual) = users(&asked, context.catalogue()?);
+    if !manual.is_empty() {
         not_below_assigned(programme, customer, &source.offer, moved)?;
     }
 
-    let left = source.quantity.saturating_sub(moved);
-    let shortfalls = shortfalls(&asked, reassigned.len());
+    let left = match landing.target {
+        UpgradeTarget::InPlace => source.quantity,
+        UpgradeTarget::New(_) | UpgradeTarget::Existing(_) => source.quantity.saturating_sub(moved),
+    };
+    let shortfalls = shortfalls(&asked, &reassigned);
     let mut events = vec![Event::SubscriptionUpgraded(SubscriptionUpgraded {
         subscription: source.id.clone(),
         offer: source.offer.clone(),
@@ -113,7 +116,8 @@ fn right_amount(context: &Context<'_>, asked: &Asked<'_>) -> Result<(), Rejectio
         return Err(Rejection::PartialUpgradeRefused { programme, available });
     }
     let left = available.saturating_sub(asked.moved);
-    not_below_minimum(&source.offer, context.offer(&source.offer)?, left)
+    let seats_min = context.catalogue()?.offer(&source.offer).map_or(1, |offer| offer.seats_min);
+    not_below_minimum(&source.offer, seats_min, left)
 }
 
 fn reachable(context: &Context<'_>, asked: &Asked<'_>) -> Result<(), Rejection> {
@@ -209,7 +213,7 @@ fn into_new(
         let (term, billing) = (plan.term, plan.billing);
         Rejection::PlanUnknown { offer: asked.target_offer.clone(), term, billing, currency }
     })?;
-    not_below_minimum(asked.target_offer, asked.offer, asked.moved)?;
+    not_below_minimum(asked.target_offer, asked.offer.seats_min, asked.moved)?;
     let cycle_anchor = if coterminous { source.cycle_anchor } else { term.start };
     let charge = charge(context, asked, plan, cycle_anchor, term, unit_price)?;
     let window = asked.programme.window(asked.offer.kind, context.now);
@@ -306,36 +310,40 @@ fn not_earlier(source: &Subscription, target: Period) -> Result<(), Rejection> {
 
 /// Whose licences move along, and whose must be moved by hand.
 ///
-/// They move along when every seat of the offer is upgraded, so that nobody has to be picked.
-/// Source: domain, sections 3.3 and 7, and section 10, no. 77.
-fn users(asked: &Asked<'_>) -> (Vec<UserId>, Vec<UserId>) {
+/// They move along when every seat of the offer is upgraded, so that nobody has to be picked, except
+/// those of users whose other licences need the old offer or exclude the new one. Source: domain,
+/// sections 3.3 and 7, and section 10, no. 77 and no. 94.
+fn users(asked: &Asked<'_>, catalogue: &Catalogue) -> (Vec<UserId>, Vec<UserId>) {
     let offer = &asked.source.offer;
     let users = asked.customer.assignments.get(offer);
-    let users: Vec<UserId> = users.map(|users| users.keys().cloned().collect()).unwrap_or_default();
-    if asked.customer.valid(offer) == asked.moved {
-        return (users, Vec::new());
-    }
-    (Vec::new(), users)
+    let users = users.into_iter().flat_map(|users| users.keys().cloned());
+    let is_all = asked.customer.valid(offer) == asked.moved;
+    users.partition(|user| is_all && moves_along(asked, catalogue, user))
 }
 
-fn shortfalls(asked: &Asked<'_>, reassigned: usize) -> impl Iterator<Item = Event> {
+fn moves_along(asked: &Asked<'_>, catalogue: &Catalogue, user: &UserId) -> bool {
+    let (from, to) = (&asked.source.offer, asked.target_offer);
+    let has = |offer: &OfferId| asked.customer.has_licence(offer, user);
+    let mut others = asked.customer.assignments.keys().filter(|held| *held != from && has(held));
+    others.all(|held| {
+        let Some(other) = catalogue.offer(held) else { return true };
+        let stays = |base: &OfferId| base == to || (base != from && has(base));
+        let loses_base =
+            other.prerequisites.contains(from) && !other.prerequisites.iter().any(stays);
+        !loses_base && !other.conflicts.contains(to) && !asked.offer.conflicts.contains(held)
+    })
+}
+
+fn shortfalls(asked: &Asked<'_>, reassigned: &[UserId]) -> Vec<Event> {
     let (customer, offer) = (asked.customer, &asked.source.offer);
+    let count = |users: usize| u32::try_from(users).unwrap_or(u32::MAX);
     let valid = customer.valid(offer).saturating_sub(asked.moved);
-    let assigned = if reassigned == 0 { customer.assigned(offer) } else { 0 };
+    let assigned = customer.assigned(offer).saturating_sub(count(reassigned.len()));
     let source = shortfall(customer, offer, valid, assigned);
 
-    let valid = customer.valid(asked.target_offer).saturating_add(asked.moved);
-    let target = shortfall(customer, asked.target_offer, valid, target_users(asked, reassigned));
-    source.into_iter().chain(target)
-}
-
-fn target_users(asked: &Asked<'_>, reassigned: usize) -> u32 {
-    let customer = asked.customer;
-    let assigned = customer.assigned(asked.target_offer);
-    if reassigned == 0 {
-        return assigned;
-    }
-    let arriving = customer.assignments.get(&asked.source.offer).into_iter().flatten();
-    let new = arriving.filter(|(user, _)| !customer.has_licence(asked.target_offer, user)).count();
-    assigned.saturating_add(u32::try_from(new).unwrap_or(u32::MAX))
+    let target = asked.target_offer;
+    let arriving = reassigned.iter().filter(|user| !customer.has_licence(target, user)).count();
+    let valid = customer.valid(target).saturating_add(asked.moved);
+    let assigned = customer.assigned(target).saturating_add(count(arriving));
+    source.into_iter().chain(shortfall(customer, target, valid, assigned)).collect()
 }
