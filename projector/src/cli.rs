@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use ledger_core::store::segment::SegmentLog;
 use ledger_core::store::{CommitLog, StoreError};
-use projector::publisher::{PublishError, PublisherOptions, publish_backlog};
+use projector::publisher::{
+    PublishError, PublisherOptions, check_address, check_name, publish_backlog,
+};
 use projector::pump::{PumpError, catch_up};
 use projector::view_store::{ViewStore, ViewStoreError};
 
@@ -26,7 +28,7 @@ const COMMITS_PER_REPORT: u64 = 10_000;
     version,
     after_help = "Examples:
   projector --data ./ledger-data
-  projector --data ./ledger-data --nats nats://localhost:4222 --name production
+  projector --data ./ledger-data --nats nats://localhost:4222 --nats-name production
   projector --data ./restored --views ./rebuilt-views
 
 Exit codes:
@@ -36,19 +38,25 @@ Exit codes:
 )]
 pub(crate) struct Arguments {
     /// The data folder; the log is in its folder `log`.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, env = "LEDGER_DATA", value_name = "DIR")]
     data: PathBuf,
     /// Folder of the views; `views` in the data folder if left out.
     #[arg(long, value_name = "DIR")]
     views: Option<PathBuf>,
-    /// Publish to this NATS server; a password in it is safer in the environment.
-    #[arg(long, value_name = "URL", env = "LEDGER_NATS_URL", hide_env_values = true)]
+    /// NATS server to publish to; without it nothing is published. User and password do not belong here.
+    #[arg(long, env = "LEDGER_NATS", value_name = "URL", value_parser = nats_url)]
     nats: Option<String>,
-    /// Name of this ledger in published events.
-    #[arg(long, value_name = "NAME", env = "LEDGER_NAME", default_value = "default")]
-    name: String,
+    /// Name of this ledger in published events: letters, digits, '-', '_' and '.'.
+    #[arg(
+        long,
+        env = "LEDGER_NATS_NAME",
+        value_name = "NAME",
+        default_value = "ledger",
+        value_parser = nats_name
+    )]
+    nats_name: String,
     /// File with the credentials of a NATS user.
-    #[arg(long, value_name = "FILE", env = "LEDGER_NATS_CREDENTIALS")]
+    #[arg(long, env = "LEDGER_NATS_CREDENTIALS", value_name = "FILE", requires = "nats")]
     nats_credentials: Option<PathBuf>,
 }
 
@@ -102,11 +110,28 @@ async fn publish(
 ) -> Result<(), RunError> {
     let Some(url) = arguments.nats.clone() else { return Ok(()) };
     let credentials = arguments.nats_credentials.clone();
-    let options = PublisherOptions::new(url, arguments.name.clone());
+    let options = PublisherOptions::new(url, arguments.nats_name.clone());
     let position =
         publish_backlog(log, store, PublisherOptions { credentials, ..options }, end).await?;
     say(&format!("published: all commits up to position {position}"));
     Ok(())
+}
+
+/// Accepts addresses without user and password: flags show up in process lists.
+fn nats_url(text: &str) -> Result<String, String> {
+    if text.contains('@') {
+        return Err("leave user and password out, and use --nats-credentials".to_owned());
+    }
+    if text.trim().is_empty() {
+        return Err("the address is empty".to_owned());
+    }
+    check_address(text).map_err(|err| chain(&err))?;
+    Ok(text.to_owned())
+}
+
+fn nats_name(text: &str) -> Result<String, String> {
+    check_name(text).map_err(|err| chain(&err))?;
+    Ok(text.to_owned())
 }
 
 fn say_done(what: &str, dir: &Path, start: u64, end: u64) {

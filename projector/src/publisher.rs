@@ -59,14 +59,28 @@ impl PublisherOptions {
     fn source(&self) -> String {
         format!("/ledger/{}", self.name)
     }
+}
 
-    fn check(&self) -> Result<(), PublishError> {
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if self.name.is_empty() || !self.name.chars().all(is_allowed) {
-            return Err(PublishError::Name(self.name.clone()));
-        }
-        Ok(())
+/// Checks the name of a ledger in published events.
+///
+/// # Errors
+///
+/// [`PublishError::Name`] when it is empty or holds more than letters, digits, `-`, `_` and `.`.
+pub fn check_name(name: &str) -> Result<(), PublishError> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || !name.chars().all(is_allowed) {
+        return Err(PublishError::Name(name.to_owned()));
     }
+    Ok(())
+}
+
+/// Checks scheme and form of a server's address, or of several separated by commas.
+///
+/// # Errors
+///
+/// [`PublishError::Address`] when the client does not understand it.
+pub fn check_address(url: &str) -> Result<(), PublishError> {
+    nats::servers(url).map(drop)
 }
 
 impl std::fmt::Debug for PublisherOptions {
@@ -234,7 +248,7 @@ async fn run<L: CommitLog>(
     options: PublisherOptions,
     status: &watch::Sender<PublisherStatus>,
 ) -> Result<(), PublishError> {
-    options.check()?;
+    check_name(&options.name)?;
     let source = options.source();
     let mut sink = loop {
         match Nats::connect(options.clone(), WhenAway::Wait).await {
@@ -285,7 +299,7 @@ pub async fn publish_backlog<L: CommitLog>(
     options: PublisherOptions,
     until: u64,
 ) -> Result<u64, PublishError> {
-    options.check()?;
+    check_name(&options.name)?;
     let source = options.source();
     let mut sink = Nats::connect(options, WhenAway::Fail).await?;
     let (status, _) = watch::channel(PublisherStatus::default());

@@ -278,6 +278,33 @@ async fn last_changes_are_newest_first() {
 }
 
 #[tokio::test]
+async fn a_last_change_tells_every_quantity_before_and_after() {
+    let (_dir, store) = rebuilt(&Scenario::full().await.log()).await;
+    let quantities = |id: &str| {
+        let changes = store.last_changes(Some(&customer(id)), usize::MAX).unwrap();
+        let lines = changes.into_iter().rev().filter(|change| !change.quantities.is_empty());
+        let lines = lines.map(|change| {
+            let quantities = change.quantities.iter();
+            let lines =
+                quantities.map(|q| format!("{} {} {}-{}", q.subscription, q.offer, q.from, q.to));
+            format!("{}: {}", change.command, lines.collect::<Vec<_>>().join(", "))
+        });
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        quantities("a"),
+        [
+            "Purchase: s-1 office-365-business 0-10",
+            "AddSeats: s-1 office-365-business 10-12",
+            "Upgrade: s-1 office-365-business 12-0, s-1 office-365-business-premium 0-12",
+        ]
+    );
+    assert_eq!(quantities("a-b").last().unwrap(), "Renew: s-1 office-365-business-premium 2-7");
+    let set = projector::views::view_set();
+    assert!(set.ends_with("changes@2"), "views with other documents have another name: {set}");
+}
+
+#[tokio::test]
 async fn a_customer_is_not_mixed_with_one_whose_id_begins_like_it() {
     let (_dir, store) = rebuilt(&Scenario::full().await.log()).await;
     let subscriptions = store.subscriptions(&customer("a")).unwrap();

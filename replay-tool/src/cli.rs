@@ -122,9 +122,9 @@ pub struct RebuildArgs {
     /// New folder for the views; without it they replace those of the data folder.
     #[arg(long, value_name = "DIR")]
     pub into: Option<PathBuf>,
-    /// Where from.
-    #[command(flatten)]
-    pub source: SourceArgs,
+    /// Data folder of a stopped ledger.
+    #[arg(long, value_name = "DIR", default_value = "ledger-data")]
+    pub data: PathBuf,
 }
 
 const EXPECTED: &str =

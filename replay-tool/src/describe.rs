@@ -138,7 +138,10 @@ pub fn event(event: &Event) -> String {
 
 fn upgraded(e: &SubscriptionUpgraded) -> String {
     let target = match &e.target {
-        UpgradeTarget::InPlace => "in place".to_owned(),
+        UpgradeTarget::InPlace => {
+            let (id, seats) = (&e.subscription, e.moved);
+            return format!("{id}: {seats} seats {} -> {}, in place", e.offer, e.target_offer);
+        }
         UpgradeTarget::New(new) => {
             format!("into new {}, term to {}", new.subscription, new.term.end)
         }
@@ -150,6 +153,34 @@ fn upgraded(e: &SubscriptionUpgraded) -> String {
     let change = e.quantity;
     let seats = format!("{}: seats {} -> {}", e.subscription, change.from, change.to);
     format!("{seats}, {} upgraded {} -> {}, {target}", e.moved, e.offer, e.target_offer)
+}
+
+/// The rules that a priced event was decided under, such as `under nce, catalogue seeds-1`.
+#[must_use]
+pub fn rules(event: &Event) -> Option<String> {
+    let rules = match event {
+        Event::SubscriptionPurchased(e) => &e.rules,
+        Event::SeatsAdded(e) => &e.rules,
+        Event::SeatsRemoved(e) => &e.rules,
+        Event::SubscriptionCancelled(e) => &e.rules,
+        Event::SubscriptionUpgraded(e) => &e.rules,
+        Event::SubscriptionRenewed(e) => &e.rules,
+        Event::CustomerRegistered(_)
+        | Event::DelegatedAdminGranted(_)
+        | Event::DelegatedAdminRevoked(_)
+        | Event::ExternalSubscriptionDeclared(_)
+        | Event::ExternalSubscriptionWithdrawn(_)
+        | Event::RenewalQuantityScheduled(_)
+        | Event::ScheduledChangeDropped(_)
+        | Event::EndOfTermActionSet(_)
+        | Event::LicenceAssigned(_)
+        | Event::LicenceUnassigned(_)
+        | Event::ShortfallRaised(_)
+        | Event::ShortfallCleared(_)
+        | Event::SubscriptionExpired(_)
+        | Event::CatalogueImported(_) => return None,
+    };
+    Some(format!("under {}, catalogue {}", rules.programme, rules.catalogue))
 }
 
 const fn cause(cause: DropCause) -> &'static str {
@@ -181,7 +212,7 @@ fn charge_type(charge_type: ChargeType) -> String {
     word(&charge_type)
 }
 
-/// What was asked, in one line: the command's name and its fields.
+/// What was asked, in one line: the command's name and its fields that say something.
 #[must_use]
 pub fn command(request: &[u8]) -> String {
     let Ok(Value::Object(mut fields)) = serde_json::from_slice(request) else {
@@ -191,6 +222,17 @@ pub fn command(request: &[u8]) -> String {
     if name == "ImportCatalogue" {
         return name;
     }
-    let fields = fields.iter().map(|(field, value)| format!(" {field}={}", word(value)));
+    if name == "Upgrade" && fields.get("quantity").is_none_or(Value::is_null) {
+        fields.insert("quantity".to_owned(), json!("all"));
+    }
+    let fields = fields.iter().filter(|(_, value)| !value.is_null());
+    let fields =
+        fields.map(|(field, value)| format!(" {field}={}", word(&without_nulls(value.clone()))));
     format!("{name}{}", fields.collect::<String>())
+}
+
+fn without_nulls(value: Value) -> Value {
+    let Value::Object(fields) = value else { return value };
+    let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+    Value::Object(fields.map(|(field, value)| (field, without_nulls(value))).collect())
 }

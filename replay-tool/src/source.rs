@@ -72,21 +72,7 @@ impl Source {
     pub fn open(args: &SourceArgs) -> Result<Self, Failure> {
         match &args.url {
             Some(url) => Ok(Self::Server(Server::new(url, args)?)),
-            None => Ok(Self::Folder(DataFolder::open(&args.data).map_err(|err| no_folder(&err))?)),
-        }
-    }
-
-    /// The stopped folder, where only one will do.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure::Source`] for a server.
-    pub fn folder(&self) -> Result<&DataFolder, Failure> {
-        match self {
-            Self::Folder(folder) => Ok(folder),
-            Self::Server(_) => Err(Failure::Source(
-                "this needs a stopped folder: stop the server and use --data DIR".to_owned(),
-            )),
+            None => Ok(Self::Folder(open_folder(&args.data)?)),
         }
     }
 
@@ -170,6 +156,15 @@ impl Source {
     }
 }
 
+/// Opens the data folder of a stopped ledger; opens no log yet.
+///
+/// # Errors
+///
+/// [`Failure`] when there is no such folder.
+pub fn open_folder(dir: &Path) -> Result<DataFolder, Failure> {
+    DataFolder::open(dir).map_err(|err| no_folder(&err))
+}
+
 /// Where a book lies in a folder.
 #[must_use]
 pub fn dir(folder: &DataFolder, book: Book) -> PathBuf {
@@ -191,7 +186,7 @@ async fn open_ledger(folder: &DataFolder) -> Result<Ledger<SegmentLog>, Failure>
 fn no_folder(err: &FolderError) -> Failure {
     match err {
         FolderError::NotAFolder(_) => Failure::Source(format!("{err}; name one with --data DIR")),
-        FolderError::Damaged(_) => Failure::Damage(err.to_string()),
+        FolderError::Damaged(_) | FolderError::LogMissing(_) => Failure::Damage(err.to_string()),
         FolderError::NotEmpty(_)
         | FolderError::Newer { .. }
         | FolderError::OtherClock { .. }
@@ -271,7 +266,7 @@ impl Server {
     fn new(url: &str, args: &SourceArgs) -> Result<Self, Failure> {
         let token = match (&args.tokens, &args.token_file) {
             (Some(file), _) => token_among(file)?,
-            (None, Some(file)) => read(file)?.trim().to_owned(),
+            (None, Some(file)) => bare_token(file)?,
             (None, None) => {
                 let message = "a server wants a token: add --tokens FILE or --token-file FILE";
                 return Err(Failure::Usage(message.to_owned()));
@@ -379,6 +374,19 @@ fn token_among(file: &Path) -> Result<String, Failure> {
     found.map(|token| token.token.clone()).ok_or_else(|| {
         Failure::Source(format!("{} holds no support, operator or billing token", file.display()))
     })
+}
+
+/// The token that is all a file holds.
+fn bare_token(file: &Path) -> Result<String, Failure> {
+    let text = read(file)?;
+    let token = text.trim();
+    if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
+        return Err(Failure::Source(format!(
+            "{} is not a bare token: if it is a server's tokens.toml, give the file with --tokens",
+            file.display()
+        )));
+    }
+    Ok(token.to_owned())
 }
 
 fn read(file: &Path) -> Result<String, Failure> {

@@ -7,8 +7,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::process::Command as Process;
-use std::sync::Arc;
+use std::process::{Command as Process, Stdio};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 
 use base64::Engine;
@@ -23,6 +23,14 @@ use ledger_core::store::CommitLog;
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+/// Shared by those who open a log in this process, and exclusive for starting another: until it runs
+/// its program, it has a copy of every open file, and so keeps the log locked.
+static LOCKING: RwLock<()> = RwLock::new(());
+
+fn opening() -> RwLockReadGuard<'static, ()> {
+    LOCKING.read().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A data folder with one customer's story in it.
 struct Data {
@@ -39,11 +47,16 @@ struct Answer {
 
 impl Data {
     fn new() -> Self {
+        Self::of(story())
+    }
+
+    fn of(story: Vec<Told>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data = Self { dir };
+        let _opening = opening();
         let ledger = data.ledger();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        for (at, role, why, command) in story() {
+        for (at, role, why, command) in story {
             let done = runtime.block_on(ledger.execute(request(at, role, why, command)));
             let is_refused = done.is_err();
             assert_eq!(is_refused, why == "Too late", "{done:?}");
@@ -80,7 +93,13 @@ impl Data {
 
 fn run_in(dir: &Path, args: &[&str]) -> Answer {
     let mut process = Process::new(env!("CARGO_BIN_EXE_replay-tool"));
-    let output = process.current_dir(dir).args(args).output().unwrap();
+    process.current_dir(dir).args(args).stdin(Stdio::null());
+    process.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let started = {
+        let _starting = LOCKING.write().unwrap_or_else(PoisonError::into_inner);
+        process.spawn().unwrap()
+    };
+    let output = started.wait_with_output().unwrap();
     Answer {
         code: output.status.code().unwrap(),
         out: String::from_utf8(output.stdout).unwrap(),
@@ -88,7 +107,10 @@ fn run_in(dir: &Path, args: &[&str]) -> Answer {
     }
 }
 
-fn story() -> Vec<(&'static str, Role, &'static str, Value)> {
+/// When, in which role, why and what.
+type Told = (&'static str, Role, &'static str, Value);
+
+fn story() -> Vec<Told> {
     let seeds: Value = toml::from_str(SEEDS_TOML).unwrap();
     let s1 = "s1";
     vec![
@@ -169,11 +191,11 @@ const HISTORY: &str = "\
     CustomerRegistered registered as \"Acme\" under cloud-cockpit, reseller contoso, market FR, EUR
 #2 2024-03-01T09:00:00Z u-1 (reseller-admin): Order 7
     asked Purchase billing=annual offer=office-365-e3 quantity=10 subscription=s1 term=P1Y [Purchase/2024-03-01T09:00:00Z]
-    SubscriptionPurchased s1: seats 0 -> 10, bought office-365-e3 P1Y/annual, term 2024-03-01 to 2025-02-28, removable until 2024-03-04T09:00:00Z
+    SubscriptionPurchased s1: seats 0 -> 10, bought office-365-e3 P1Y/annual, term 2024-03-01 to 2025-02-28, removable until 2024-03-04T09:00:00Z, under cloud-cockpit, catalogue seeds-1
     charge new s1: 2364.00 EUR for 2024-03-01 to 2025-02-28 (236.40 x 365/365 days x 10 seats = 2364.00, unit-truncate)
 #3 2024-03-04T09:00:00Z u-1 (customer-admin): Two people left
     asked RemoveSeats seats=2 subscription=s1 [RemoveSeats/2024-03-04T09:00:00Z]
-    SeatsRemoved s1: seats 10 -> 8, taken 2 of lot 1
+    SeatsRemoved s1: seats 10 -> 8, taken 2 of lot 1, under cloud-cockpit, catalogue seeds-1
     charge removeQuantity s1: -2344.50 EUR for 2024-03-04 to 2025-02-28 (236.40 x 362/365 days x -10 seats = -2344.50, unit-truncate)
     charge removeQuantity s1: 1875.60 EUR for 2024-03-04 to 2025-02-28 (236.40 x 362/365 days x 8 seats = 1875.60, unit-truncate)
 ";
@@ -191,7 +213,7 @@ const LATER: &str = "\
     RenewalQuantityScheduled s1: 6 seats planned from 2025-03-01
 #5 2025-03-01T00:05:00Z (effective 2025-03-01T00:00:00Z) u-1 (scheduler): The term is over
     asked Renew subscription=s1 term_end=2025-02-28 [Renew/2025-03-01T00:05:00Z]
-    SubscriptionRenewed s1: seats 8 -> 6, renewed, term 2025-03-01 to 2026-02-28, removable until 2025-03-04T00:05:00Z
+    SubscriptionRenewed s1: seats 8 -> 6, renewed, term 2025-03-01 to 2026-02-28, removable until 2025-03-04T00:05:00Z, under cloud-cockpit, catalogue seeds-1
     charge renew s1: 1418.40 EUR for 2025-03-01 to 2026-02-28 (236.40 x 365/365 days x 6 seats = 1418.40, unit-truncate)
 ";
 
@@ -222,7 +244,56 @@ fn history_can_be_narrowed() {
     let of = |id| data.ask(&["history", "acme", "--refused", "--subscription", id]).out;
     let (_, without_registration) = HISTORY.split_at(HISTORY.find("#2").unwrap());
     assert_eq!(of("s1"), format!("{without_registration}{REFUSED}{LATER}"));
-    assert_eq!(of("s2"), "");
+}
+
+#[test]
+fn history_of_nothing_is_not_found_or_a_mistake() {
+    let data = Data::new();
+    let said = "customer acme has no subscription s2: check the id";
+    for more in [&[][..], &["--refused"], &["--from", "2030-01-01"]] {
+        let of_s2 = [&["history", "acme", "--subscription", "s2"], more].concat();
+        assert_eq!(data.ask(&of_s2), failed(4, said));
+    }
+    let swapped = ["history", "acme", "--from", "2024-03-02", "--to", "2024-03-01"];
+    let said = "--from 2024-03-02T00:00:00Z is after --to 2024-03-01T23:59:59.999Z: swap them";
+    assert_eq!(data.ask(&swapped), failed(2, said));
+    let one_day = ["history", "acme", "--from", "2024-03-01", "--to", "2024-03-01"];
+    assert_eq!(data.ask(&one_day).code, 0);
+}
+
+#[test]
+fn an_upgrade_in_place_loses_no_seats() {
+    let mut told = story();
+    told.truncate(2);
+    told[1].3["programme"] = json!("partner-center-2019");
+    let command = |at, command| (at, Role::Operator, "Order", command);
+    told.push(command("2024-03-01T09:00:00Z", json!({ "command": "GrantDelegatedAdmin" })));
+    let purchase = json!({ "command": "Purchase", "subscription": "s1", "quantity": 10,
+        "offer": "office-365-business", "term": "P1Y", "billing": "monthly" });
+    told.push(command("2024-03-01T10:00:00Z", purchase));
+    let upgrade = json!({ "command": "Upgrade", "subscription": "s1",
+        "target_offer": "office-365-business-premium",
+        "into": { "new": { "subscription": "s2", "end_date": "coterminous" } } });
+    told.push(command("2024-05-10T08:00:00Z", upgrade));
+    let history = Data::of(told).ask(&["history", "acme", "--from", "2024-05-10"]).out;
+    let asked = history.lines().nth(1).unwrap();
+    assert!(asked.contains(" quantity=all ") && !asked.contains("null"), "{asked}");
+    let expected = "    SubscriptionUpgraded s1: 10 seats office-365-business -> \
+                    office-365-business-premium, in place, under partner-center-2019, catalogue \
+                    seeds-1";
+    assert_eq!(history.lines().nth(2), Some(expected), "{history}");
+}
+
+#[test]
+fn what_was_asked_leaves_out_what_was_not_said() {
+    let asked = json!({ "command": "Upgrade", "subscription": "s1", "quantity": null,
+        "target_offer": "office-365-e3", "into": { "existing": { "subscription": "s2", "x": null } } });
+    let line = |asked: &Value| replay_tool::describe::command(asked.to_string().as_bytes());
+    let expected = "Upgrade into={\"existing\":{\"subscription\":\"s2\"}} quantity=all \
+                    subscription=s1 target_offer=office-365-e3";
+    assert_eq!(line(&asked), expected);
+    let asked = json!({ "command": "AddSeats", "subscription": "s1", "seats": 1, "note": null });
+    assert_eq!(line(&asked), "AddSeats seats=1 subscription=s1");
 }
 
 #[test]
@@ -347,7 +418,9 @@ fn damage_is_named_with_its_place() {
 fn a_folder_in_use_is_left_alone() {
     let data = Data::new();
     let _ledger = data.ledger();
-    for verb in [&["verify"][..], &["history", "acme"], &["rebuild"]] {
+    let said = "data/log is in use by a running server: stop it first";
+    assert_eq!(data.ask(&["rebuild"]), failed(3, said));
+    for verb in [&["verify"][..], &["history", "acme"]] {
         let said = "data/log is in use by a running server: ask it with --url, or stop it first";
         assert_eq!(data.ask(verb), failed(3, said));
     }
@@ -368,6 +441,10 @@ fn an_unknown_customer_is_not_found() {
     let said =
         "customer acme was not registered by 2024-02-01T23:59:59.999Z: ask for a later instant";
     assert_eq!(data.ask(&["state", "acme", "--as-of", "2024-02-01"]), failed(4, said));
+    let early = ["state", "acme", "--as-of", "2024-04-01", "--known-at", "2024-02-01T00:00:00Z"];
+    let said = "customer acme: nothing was known of it by 2024-02-01T00:00:00Z: ask with a later \
+                --known-at";
+    assert_eq!(data.ask(&early), failed(4, said));
 }
 
 #[test]
@@ -496,6 +573,7 @@ impl Server {
 type Book = Vec<(u64, String, String)>;
 
 fn book(data: &Data, name: &str, change: fn(&mut Vec<u8>)) -> Book {
+    let _opening = opening();
     let log = SegmentLog::open_read_only(&data.root().join(name)).unwrap();
     let stored: Vec<_> = futures::executor::block_on(log.read_from(1).try_collect()).unwrap();
     stored
@@ -573,10 +651,9 @@ no damage found
     let nobody = server.ask(&data, &["history", "nobody"]);
     assert_eq!(nobody.code, 4);
     let rebuild = server.ask(&data, &["rebuild"]);
-    assert_eq!(
-        rebuild,
-        failed(3, "this needs a stopped folder: stop the server and use --data DIR")
-    );
+    assert_eq!(rebuild.code, 2, "{rebuild:?}");
+    let help = data.run(&["rebuild", "--help"]).out;
+    assert!(!help.contains("--url") && !help.contains("--token"), "{help}");
 }
 
 #[test]
@@ -610,6 +687,10 @@ fn a_server_that_refuses_or_is_away_is_said_so() {
         server.url
     );
     assert_eq!(refused, failed(3, &said));
+    let list = data.run(&["verify", "--url", &server.url, "--token-file", "tokens.toml"]);
+    let said = "tokens.toml is not a bare token: if it is a server's tokens.toml, give the file \
+                with --tokens";
+    assert_eq!(list, failed(3, said));
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{address}");
     let away = data.run(&["verify", "--url", &url, "--tokens", "tokens.toml"]);
@@ -646,6 +727,7 @@ fn a_reader_who_leaves_early_is_no_failure() {
 
     let data = Data::new();
     let root = data.root();
+    let _opening = opening();
     let (mut out, mut err) = (Gone, Vec::new());
     let args = ["replay-tool", "history", "acme", "--data", root.to_str().unwrap()];
     let exit = {

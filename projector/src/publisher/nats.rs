@@ -132,9 +132,7 @@ impl Nats {
         let last = last.map_err(PublishError::nats("reading the last event"))?;
         let last: LastEvent = serde_json::from_slice(&last.payload)
             .map_err(|_| unsuitable("its last message is no event of a ledger"))?;
-        if last.source != self.source {
-            return Err(unsuitable(&format!("it holds events of {}", last.source)));
-        }
+        check_source(&last.source, &self.source)?;
         let position = last.ledgerposition.parse();
         let position = position.map_err(|_| unsuitable("its last message has no position"))?;
         Ok(Some(Known { position, id: last.id }))
@@ -272,7 +270,7 @@ async fn connect(options: &PublisherOptions, when_away: WhenAway) -> Result<Clie
 }
 
 /// The addresses in `url`, separated by commas.
-fn servers(url: &str) -> Result<Vec<ServerAddr>, PublishError> {
+pub(super) fn servers(url: &str) -> Result<Vec<ServerAddr>, PublishError> {
     let servers = url.split(',').map(|server| server.trim().parse());
     servers.collect::<Result<_, _>>().map_err(PublishError::Address)
 }
@@ -322,6 +320,32 @@ fn suitable(config: &Config) -> Result<(), PublishError> {
     Ok(())
 }
 
+/// Two ledgers on one stream would be taken for one.
+fn check_source(found: &str, ours: &str) -> Result<(), PublishError> {
+    if found == ours {
+        return Ok(());
+    }
+    Err(unsuitable(&format!(
+        "it holds events of {found}, but this ledger is {ours}; give its name with --nats-name, or \
+         another server with --nats"
+    )))
+}
+
 fn unsuitable(reason: &str) -> PublishError {
     PublishError::Unsuitable(reason.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_another_ledger_name_the_flag_that_decides() {
+        assert!(check_source("/ledger/a", "/ledger/a").is_ok());
+        let err = check_source("/ledger/a", "/ledger/b").unwrap_err().to_string();
+        let expected = "the stream LICENCES cannot be used: it holds events of /ledger/a, but this \
+                        ledger is /ledger/b; give its name with --nats-name, or another server with \
+                        --nats";
+        assert_eq!(err, expected);
+    }
 }

@@ -1,16 +1,17 @@
 //! Last changes: one document per commit of a customer, never changed afterwards.
-//! Keys: `changes@1/of/CUSTOMER/POSITION` for the document, `changes@1/at/POSITION` for its customer.
+//! Keys: `changes@2/of/CUSTOMER/POSITION` for the document, `changes@2/at/POSITION` for its customer.
 
 use chrono::{DateTime, Utc};
 use ledger_core::customer::{Customer, Event};
-use ledger_core::ids::{ActorId, CommandId, CustomerId, Reason, Role};
+use ledger_core::ids::{ActorId, CommandId, CustomerId, OfferId, Reason, Role, SubscriptionId};
 use ledger_core::record::Recorded;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::audit::{Changed, quantity_changes};
 use super::{Changes, View, ViewError, customer_of, key, padded};
 
-pub(crate) const NAME: &str = "changes@1";
+pub(crate) const NAME: &str = "changes@2";
 
 /// Part of the key under which the documents of one customer are.
 pub(crate) const OF: &str = "of";
@@ -48,6 +49,23 @@ pub struct ChangeDocument {
     pub command: String,
     /// Names of the events, in order.
     pub events: Vec<String>,
+    /// The changes of quantities, in the order of the events.
+    pub quantities: Vec<QuantityDocument>,
+}
+
+/// A change of one quantity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct QuantityDocument {
+    /// Which subscription.
+    #[schema(value_type = String)]
+    pub subscription: SubscriptionId,
+    /// Of which offer. An upgrade in place leaves one offer and enters another.
+    #[schema(value_type = String)]
+    pub offer: OfferId,
+    /// Seats before.
+    pub from: u32,
+    /// Seats after.
+    pub to: u32,
 }
 
 /// The view of the last changes.
@@ -81,6 +99,7 @@ struct Asked {
 
 fn document(recorded: &Recorded, customer: &CustomerId) -> Result<ChangeDocument, ViewError> {
     let commit = recorded.commit();
+    let changed = recorded.events.iter().flat_map(quantity_changes);
     let Asked { command } = serde_json::from_slice(&commit.request)?;
     Ok(ChangeDocument {
         position: recorded.position,
@@ -94,5 +113,15 @@ fn document(recorded: &Recorded, customer: &CustomerId) -> Result<ChangeDocument
         command_id: commit.command_id.clone(),
         command,
         events: recorded.events.iter().map(Event::name).map(ToOwned::to_owned).collect(),
+        quantities: changed.map(|changed| quantity(&changed)).collect(),
     })
+}
+
+fn quantity(changed: &Changed<'_>) -> QuantityDocument {
+    QuantityDocument {
+        subscription: changed.subscription.clone(),
+        offer: changed.offer.clone(),
+        from: changed.quantity.from,
+        to: changed.quantity.to,
+    }
 }

@@ -134,11 +134,6 @@ impl Scenario {
         s.run("a-b", "2026-01-06T09:00:00Z", remove).await;
         let back = json!({ "command": "UnassignLicence", "offer": premium, "user": "u-3" });
         s.run("a-b", "2026-01-06T10:00:00Z", back).await;
-        let upgrade = json!({
-            "command": "Upgrade", "subscription": "s-1", "target_offer": premium,
-            "into": { "new": { "subscription": "s-2", "end_date": "coterminous" } },
-        });
-        s.run("a", "2026-03-10T08:00:00Z", upgrade).await;
         let existing = json!({ "existing": { "subscription": "s-1" } });
         let new = json!({ "new": { "subscription": "s-3", "end_date": "coterminous" } });
         for into in [existing, new] {
@@ -150,6 +145,11 @@ impl Scenario {
         }
         let cancel = json!({ "command": "Cancel", "subscription": "s-2" });
         s.run("a-b", "2026-01-07T08:00:00Z", cancel).await;
+        let upgrade = json!({
+            "command": "Upgrade", "subscription": "s-1", "target_offer": premium,
+            "into": { "new": { "subscription": "s-2", "end_date": "coterminous" } },
+        });
+        s.run("a", "2026-03-10T08:00:00Z", upgrade).await;
         let plan =
             json!({ "command": "ScheduleRenewalQuantity", "subscription": "s-1", "quantity": 7 });
         s.run("a-b", "2026-04-01T08:00:00Z", plan).await;

@@ -33,7 +33,7 @@ impl Item {
 ///
 /// # Errors
 ///
-/// [`Failure`] when the source cannot be read or does not know the customer.
+/// [`Failure`] when the source cannot be read or does not know the customer or the subscription.
 pub async fn history(
     args: &HistoryArgs,
     json: bool,
@@ -55,6 +55,13 @@ pub async fn history(
 }
 
 async fn items(args: &HistoryArgs) -> Result<Vec<Item>, Failure> {
+    if let (Some(from), Some(to)) = (args.from, args.to)
+        && to < from
+    {
+        let (from, to) = (describe::instant(from), describe::instant(to));
+        let message = format!("--from {from} is after --to {to}: swap them");
+        return Err(Failure::Usage(message));
+    }
     let source = Source::open(&args.source)?;
     let history = source.history(&args.customer).await?;
     let mut items: Vec<Item> =
@@ -63,6 +70,12 @@ async fn items(args: &HistoryArgs) -> Result<Vec<Item>, Failure> {
         let kept = source.kept(&args.customer).await?;
         items.extend(kept.into_iter().filter(|kept| kept.refusal.is_some()).map(Item::Refused));
         items.sort_by_key(|item| item.commit().recorded_at);
+    }
+    if let Some(id) = &args.subscription
+        && !items.iter().any(|item| is_about(item, id))
+    {
+        let message = format!("customer {} has no subscription {id}: check the id", args.customer);
+        return Err(Failure::NotFound(message));
     }
     items.retain(|item| {
         within(args.from, args.to, item.commit().recorded_at)
@@ -135,7 +148,8 @@ fn show(recorded: &Recorded, output: &mut Output<'_>) -> Result<(), Failure> {
     let commit = recorded.commit();
     output.line(head(commit, &format!("#{}", commit.version)))?;
     for event in &recorded.events {
-        output.line(format!("    {} {}", event.name(), describe::event(event)))?;
+        let rules = describe::rules(event).map_or_else(String::new, |rules| format!(", {rules}"));
+        output.line(format!("    {} {}{rules}", event.name(), describe::event(event)))?;
     }
     for charge in charges(recorded)? {
         output.line(format!("    charge {}", describe::charge(&charge)))?;

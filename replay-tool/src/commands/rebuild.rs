@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use ledger_core::store::StoreError;
 use ledger_core::store::segment::SegmentLog;
 use projector::pump::{self, PumpError};
 use projector::view_store::ViewStoreError;
@@ -13,7 +14,7 @@ use serde::Serialize;
 use crate::cli::RebuildArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::source::{self, Book, Source};
+use crate::source;
 
 /// What was rebuilt.
 #[derive(Debug, Serialize)]
@@ -28,15 +29,14 @@ struct Rebuilt {
 ///
 /// # Errors
 ///
-/// [`Failure`] for a server, a folder in use, a folder that exists already, or a damaged log.
+/// [`Failure`] for a folder in use, a folder that exists already, or a damaged log.
 pub async fn rebuild(
     args: &RebuildArgs,
     json: bool,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let source = Source::open(&args.source)?;
-    let folder = source.folder()?;
-    let log = source::open_log(&source::dir(folder, Book::Log))?;
+    let folder = source::open_folder(&args.data)?;
+    let log = SegmentLog::open_read_only(&folder.log()).map_err(|err| not_opened(&err))?;
     let rebuilt = match &args.into {
         Some(dir) => compute(&log, dir, output).await?,
         None => in_place(&log, &folder.views(), output).await?,
@@ -97,6 +97,15 @@ fn remove(path: &Path) -> Result<(), Failure> {
 
 fn not_moved(path: &Path, err: &io::Error) -> Failure {
     Failure::Source(format!("{} cannot be replaced: {err}; check its owner", path.display()))
+}
+
+/// A running server cannot be asked instead.
+fn not_opened(err: &StoreError) -> Failure {
+    if let StoreError::Locked(dir) = err {
+        let dir = dir.display();
+        return Failure::Source(format!("{dir} is in use by a running server: stop it first"));
+    }
+    source::store(err)
 }
 
 fn unusable(err: &ViewStoreError) -> Failure {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use ledger_core::customer::{Customer, EndOfTermAction, Subscription};
 use ledger_core::ids::OfferId;
-use ledger_core::record::{AsOf, state_at};
+use ledger_core::record::{AsOf, Recorded, state_at};
 use serde_json::{Value, json};
 
 use crate::cli::StateArgs;
@@ -24,9 +24,7 @@ pub async fn state(args: &StateArgs, json: bool, output: &mut Output<'_>) -> Res
     let as_of = AsOf { effective_at: Some(args.as_of), known_at: args.known_at };
     let state = state_at(&history, as_of);
     let Some(customer) = &state.customer else {
-        let (id, at) = (&args.customer, describe::instant(args.as_of));
-        let message = format!("customer {id} was not registered by {at}: ask for a later instant");
-        return Err(Failure::NotFound(message));
+        return Err(Failure::NotFound(unknown(args, &history)));
     };
     if json {
         output.json(&to_json(args, state.version, customer))?;
@@ -56,6 +54,22 @@ pub async fn state(args: &StateArgs, json: bool, output: &mut Output<'_>) -> Res
         ))?;
     }
     Ok(Exit::Fine)
+}
+
+/// Why there is no state: too early, or not known yet.
+fn unknown(args: &StateArgs, history: &[Recorded]) -> String {
+    let id = &args.customer;
+    let now_known = AsOf { effective_at: Some(args.as_of), known_at: None };
+    match args.known_at {
+        Some(known_at) if state_at(history, now_known).customer.is_some() => format!(
+            "customer {id}: nothing was known of it by {}: ask with a later --known-at",
+            describe::instant(known_at)
+        ),
+        Some(_) | None => format!(
+            "customer {id} was not registered by {}: ask for a later instant",
+            describe::instant(args.as_of)
+        ),
+    }
 }
 
 fn known(args: &StateArgs) -> String {
