@@ -104,28 +104,30 @@ impl SimulatedClock {
         root.join(FILE).exists()
     }
 
-    /// Opens the clock of the data folder `root`; a new one starts at `start`, or now.
+    /// Opens the clock of the data folder `root`, whose last record is of `latest`; it never stands
+    /// before that. Only the clock of a folder without records starts at `start`, or now.
     ///
     /// # Errors
     ///
     /// [`ClockError`] when its file cannot be used, or when it is to start a second time.
-    pub fn open(root: &Path, start: Option<DateTime<Utc>>) -> Result<Self, ClockError> {
+    pub fn open(
+        root: &Path,
+        start: Option<DateTime<Utc>>,
+        latest: Option<DateTime<Utc>>,
+    ) -> Result<Self, ClockError> {
         let path = root.join(FILE);
-        match std::fs::read(&path) {
-            Ok(_) if start.is_some() => Err(ClockError::StartedBefore),
-            Ok(text) => {
-                let kept = serde_json::from_slice(&text);
-                let Kept { now } = kept.map_err(|_| ClockError::Damaged(path.clone()))?;
-                Ok(Self { path, now: Mutex::new(now) })
-            }
-            Err(err) if err.kind() == io::ErrorKind::NotFound => {
-                let now = to_millis(start.unwrap_or_else(machine_now));
-                let clock = Self { path, now: Mutex::new(now) };
-                clock.keep(now)?;
-                Ok(clock)
-            }
-            Err(source) => Err(ClockError::Io { path, action: "read", source }),
+        let kept = kept(&path)?;
+        let was_started = kept.is_some() || latest.is_some();
+        if was_started && start.is_some() {
+            return Err(ClockError::StartedBefore);
         }
+        let now = kept.max(latest).or(start).unwrap_or_else(machine_now);
+        let now = to_millis(now);
+        let clock = Self { path, now: Mutex::new(now) };
+        if kept != Some(now) {
+            clock.keep(now)?;
+        }
+        Ok(clock)
     }
 
     /// Where it stands.
@@ -156,6 +158,19 @@ impl SimulatedClock {
         let failed = |source| ClockError::Io { path: self.path.clone(), action: "written", source };
         let text = serde_json::to_vec(&Kept { now }).map_err(|err| failed(err.into()))?;
         write_durably(&self.path, &text).map_err(failed)
+    }
+}
+
+/// Where the clock stood when it was kept last; `None` when its file is missing.
+fn kept(path: &Path) -> Result<Option<DateTime<Utc>>, ClockError> {
+    match std::fs::read(path) {
+        Ok(text) => {
+            let kept = serde_json::from_slice(&text);
+            let Kept { now } = kept.map_err(|_| ClockError::Damaged(path.to_owned()))?;
+            Ok(Some(now))
+        }
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ClockError::Io { path: path.to_owned(), action: "read", source }),
     }
 }
 
@@ -280,12 +295,12 @@ mod tests {
     fn a_simulated_clock_never_goes_back_and_remembers() {
         let dir = tempfile::tempdir().unwrap();
         let start = at("2024-01-01T00:00:00Z");
-        let clock = SimulatedClock::open(dir.path(), Some(start)).unwrap();
+        let clock = SimulatedClock::open(dir.path(), Some(start), None).unwrap();
         clock.set(at("2024-02-01T00:00:00Z")).unwrap();
         assert!(matches!(clock.set(start), Err(ClockError::Backwards { .. })));
-        let again = SimulatedClock::open(dir.path(), None).unwrap();
+        let again = SimulatedClock::open(dir.path(), None, None).unwrap();
         assert_eq!(again.now(), at("2024-02-01T00:00:00Z"));
-        let restarted = SimulatedClock::open(dir.path(), Some(start));
+        let restarted = SimulatedClock::open(dir.path(), Some(start), None);
         assert!(matches!(restarted, Err(ClockError::StartedBefore)));
     }
 }

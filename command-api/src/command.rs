@@ -87,8 +87,22 @@ pub fn random_id() -> Result<CommandId, Problem> {
     CommandId::try_new(id).map_err(|err| Problem::internal(&err))
 }
 
+/// The header's value; two of them may contradict each other.
+fn single<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a HeaderValue>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next();
+    if values.next().is_some() {
+        let detail = format!("The header {name} is there more than once.");
+        return Err(Problem::new(Kind::HeaderInvalid, detail));
+    }
+    Ok(value)
+}
+
 fn id_header(headers: &HeaderMap, name: &HeaderName) -> Result<Option<CommandId>, Problem> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
+    let Some(value) = single(headers, name)? else { return Ok(None) };
     let id = value.to_str().map_err(|_| "it is not ASCII text".to_owned());
     let id = id.and_then(|text| CommandId::try_new(text).map_err(|err| err.to_string()));
     let id = id.map_err(|reason| {
@@ -98,7 +112,7 @@ fn id_header(headers: &HeaderMap, name: &HeaderName) -> Result<Option<CommandId>
 }
 
 fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let Some(value) = single(headers, &header::IF_MATCH)? else { return Ok(None) };
     let version = value.to_str().ok().and_then(|text| {
         let digits = text.trim().strip_prefix('"')?.strip_suffix('"')?;
         digits.chars().all(|c| c.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
@@ -158,7 +172,7 @@ pub async fn run(state: &AppState, envelope: Envelope, ask: Ask) -> Response {
 async fn answer(state: &AppState, envelope: Envelope, ask: Ask) -> Result<Response, Problem> {
     let customer = ask.stream.customer().cloned();
     let dry_run = envelope.dry_run;
-    let is_new = matches!(ask.command, Command::RegisterCustomer(_) | Command::Purchase(_));
+    let is_new = makes_something(&ask.command);
     let request = request(state, envelope, ask);
     if dry_run {
         return Ok(previewed(customer, state.ledger.preview(request).await?));
@@ -177,11 +191,21 @@ pub fn request(state: &AppState, envelope: Envelope, ask: Ask) -> Request {
         command_id,
         actor,
         reason,
-        now: state.clock.now(),
+        now: state.now(),
         correlation_id,
         causation_id: None,
         expected_version,
     }
+}
+
+/// Whether what a command leads to is answered with 201.
+pub(crate) const fn makes_something(command: &Command) -> bool {
+    matches!(command, Command::RegisterCustomer(_) | Command::Purchase(_))
+}
+
+/// The status of a command that was carried out.
+pub(crate) const fn status(is_new: bool, outcome: &Outcome) -> StatusCode {
+    if is_new && outcome.recorded.is_some() { StatusCode::CREATED } else { StatusCode::OK }
 }
 
 fn done(
@@ -189,10 +213,8 @@ fn done(
     outcome: &Outcome,
     is_new: bool,
 ) -> Result<Response, Problem> {
-    let status =
-        if is_new && outcome.recorded.is_some() { StatusCode::CREATED } else { StatusCode::OK };
     let body = Done::of(customer, outcome).map_err(|err| Problem::internal(&err))?;
-    let mut answer = (status, axum::Json(body)).into_response();
+    let mut answer = (status(is_new, outcome), axum::Json(body)).into_response();
     answer.headers_mut().insert(header::ETAG, etag(outcome.version));
     if outcome.hit {
         answer.headers_mut().insert(IDEMPOTENCY_HIT, HeaderValue::from_static("true"));
@@ -202,7 +224,7 @@ fn done(
 
 fn previewed(customer: Option<CustomerId>, preview: Preview) -> Response {
     let next = preview.version.saturating_add(1);
-    let owner = customer.as_ref().map_or("catalogue", |customer| customer.as_str()).to_owned();
+    let owner = customer.as_ref().map_or("@catalogue", |customer| customer.as_str()).to_owned();
     let unchanged = preview.events.is_empty();
     let events = preview.events.into_iter().enumerate().map(|(index, event)| EventEntry {
         id: format!("{owner}/{next}.{}", index.saturating_add(1)),

@@ -4,18 +4,20 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use axum::http::Uri;
+use axum::http::uri::Authority;
 use chrono::{DateTime, Utc};
 use clap::{Parser, ValueEnum};
 use ledger_core::folder::ClockKind;
 
 /// Largest JSON body of one command, in bytes: far above any command that makes sense.
-pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Largest catalogue accepted, in bytes: some ten thousand offers.
 pub const CATALOGUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Longest line of a bulk request, in bytes.
-pub const BULK_LINE_BYTES_MAX: usize = 64 * 1024;
+pub const BULK_LINE_BYTES_MAX: usize = BODY_BYTES_MAX;
 
 /// Customers kept in memory; others are folded again when they are asked for.
 pub const ACCOUNTS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("10,000 is not zero");
@@ -49,7 +51,7 @@ pub struct Config {
     #[arg(long, env = "LEDGER_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
-    /// Clock that dates the commits; a data folder never changes it. Default: real.
+    /// Clock that dates the commits. An existing folder keeps its own; a new one gets the real one.
     #[arg(long, env = "LEDGER_CLOCK", value_enum)]
     pub clock: Option<ClockChoice>,
 
@@ -57,12 +59,14 @@ pub struct Config {
     #[arg(long, env = "LEDGER_CLOCK_START", value_name = "INSTANT")]
     pub clock_start: Option<DateTime<Utc>>,
 
-    /// NATS server to publish to; without it nothing is published. User and password do not belong here.
+    /// NATS server to publish to, of scheme nats or tls; without it nothing is published. User and
+    /// password do not belong here.
     #[arg(long, env = "LEDGER_NATS", value_name = "URL", value_parser = nats_url)]
     pub nats: Option<String>,
 
     /// Name of this ledger in published events: letters, digits, '-', '_' and '.'.
-    #[arg(long, env = "LEDGER_NATS_NAME", value_name = "NAME", default_value = "ledger")]
+    #[arg(long, env = "LEDGER_NATS_NAME", value_name = "NAME", default_value = "ledger",
+        value_parser = nats_name)]
     pub nats_name: String,
 
     /// File with the credentials of a NATS user.
@@ -122,13 +126,13 @@ impl Config {
         self.data.clone().unwrap_or_else(|| PathBuf::from(default))
     }
 
-    /// The kind of clock.
+    /// The kind of clock asked for; `None` leaves it to the folder, or to a new one's default.
     #[must_use]
-    pub fn clock_kind(&self) -> ClockKind {
+    pub fn clock_kind(&self) -> Option<ClockKind> {
         match self.clock {
-            Some(ClockChoice::Simulated) => ClockKind::Simulated,
-            Some(ClockChoice::Real) | None if self.demo => ClockKind::Simulated,
-            Some(ClockChoice::Real) | None => ClockKind::Real,
+            Some(ClockChoice::Simulated) => Some(ClockKind::Simulated),
+            Some(ClockChoice::Real) => Some(ClockKind::Real),
+            None => self.demo.then_some(ClockKind::Simulated),
         }
     }
 }
@@ -140,6 +144,30 @@ fn nats_url(text: &str) -> Result<String, String> {
     }
     if text.trim().is_empty() {
         return Err("the address is empty".to_owned());
+    }
+    let wrong = "write nats://HOST or tls://HOST, with :PORT if it is not 4222";
+    let address: Uri = text.parse().map_err(|_| wrong.to_owned())?;
+    let is_scheme = matches!(address.scheme_str(), Some("nats" | "tls"));
+    let is_bare = matches!(address.path(), "" | "/") && address.query().is_none();
+    if !is_scheme || !is_bare || !address.authority().is_some_and(is_host) {
+        return Err(wrong.to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Whether it is a host, with a port or without.
+fn is_host(authority: &Authority) -> bool {
+    let host = authority.host();
+    let with_port = authority.port_u16().map(|port| format!("{host}:{port}"));
+    !host.is_empty()
+        && (authority.as_str() == host || with_port.as_deref() == Some(authority.as_str()))
+}
+
+/// Accepts what can be part of a published event's source.
+fn nats_name(text: &str) -> Result<String, String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.is_empty() || !text.chars().all(is_allowed) {
+        return Err("use letters, digits, '-', '_' and '.'".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -156,8 +184,8 @@ mod tests {
     fn the_demo_has_a_folder_and_a_clock_of_its_own() {
         let config = parse(&["--demo"]).unwrap();
         assert_eq!(config.data(), PathBuf::from("ledger-data-demo"));
-        assert_eq!(config.clock_kind(), ClockKind::Simulated);
-        assert_eq!(parse(&[]).unwrap().clock_kind(), ClockKind::Real);
+        assert_eq!(config.clock_kind(), Some(ClockKind::Simulated));
+        assert_eq!(parse(&[]).unwrap().clock_kind(), None);
     }
 
     #[test]
@@ -173,6 +201,39 @@ mod tests {
     fn a_password_in_the_address_is_refused() {
         assert!(parse(&["--nats", "nats://user:secret@host"]).is_err());
         assert!(parse(&["--nats", "nats://host:4222"]).is_ok());
+    }
+
+    #[test]
+    fn an_address_or_a_name_that_nats_would_refuse_is_refused_at_once() {
+        for wrong in [
+            "",
+            " ",
+            "host",
+            "host:4222",
+            "http://host",
+            "ws://host",
+            "nats://",
+            "nats://:4222",
+            "nats://host:",
+            "nats://host:x",
+            "nats://host:99999",
+            "nats://host/path",
+            "nats://a b",
+            "nats://a:1,nats://b:1",
+            "nats://host?x=1",
+        ] {
+            let err = parse(&["--nats", wrong]).unwrap_err();
+            assert_eq!(err.exit_code(), 2, "{wrong}");
+        }
+        for right in
+            ["nats://host", "tls://host:4222", "nats://127.0.0.1:4222/", "nats://[::1]:4222"]
+        {
+            assert!(parse(&["--nats", right]).is_ok(), "{right}");
+        }
+        for wrong in ["", "a b", "a/b", "é"] {
+            assert_eq!(parse(&["--nats-name", wrong]).unwrap_err().exit_code(), 2, "{wrong}");
+        }
+        assert!(parse(&["--nats-name", "eu-1.prod_b"]).is_ok());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::{Map, Number, Value};
 
@@ -62,6 +62,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
             Problem::new(Kind::QueryInvalid, format!("The query is not valid: {reason}."))
         })?;
         Ok(Self(found.0))
+    }
+}
+
+/// No query parameter at all: nobody may take a parameter for honoured that is not known here.
+#[derive(Clone, Copy, Debug)]
+pub struct NoQuery;
+
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(query) = parts.uri.query().filter(|query| !query.is_empty()) else {
+            return Ok(Self);
+        };
+        let detail = format!(
+            "This address knows no query parameters, and the request has {query:?}; nothing was done."
+        );
+        Err(Problem::new(Kind::QueryInvalid, detail))
     }
 }
 
@@ -133,6 +151,9 @@ fn is_too_large(err: &axum::Error) -> bool {
 ///
 /// A problem of status 400.
 pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if bytes.trim_ascii().is_empty() {
+        return Err(empty_body());
+    }
     // A list would be taken for an object's fields in their order.
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         let detail = "The body must be an object, in braces, and this one is a list.";
@@ -141,10 +162,42 @@ pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut input = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut input).map_err(|err| {
         let path = err.path().to_string();
-        bad_json(&path, &err.into_inner())
+        let err = err.into_inner();
+        if is_syntax(&err) && is_json_text(bytes) {
+            misfit(&path, &err)
+        } else {
+            bad_json(&path, &err)
+        }
     })?;
     input.end().map_err(|err| bad_json(".", &err))?;
     Ok(value)
+}
+
+/// There is no body where one is needed.
+pub(crate) fn empty_body() -> Problem {
+    Problem::new(Kind::BodyMalformed, "The body is empty.")
+}
+
+fn is_syntax(err: &serde_json::Error) -> bool {
+    matches!(err.classify(), Category::Syntax | Category::Eof)
+}
+
+fn is_json_text(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok() && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
+
+/// The parser gave up although the text is JSON: an object has more fields than one, for example.
+fn misfit(path: &str, err: &serde_json::Error) -> Problem {
+    let (line, column) = (err.line(), err.column());
+    let detail = format!(
+        "The body is JSON but not as documented{}: look at line {line}, column {column}.",
+        place(path)
+    );
+    Problem::new(Kind::ValueInvalid, detail)
+}
+
+fn place(path: &str) -> String {
+    if path == "." { String::new() } else { format!(", in {path}") }
 }
 
 /// Reads a value that was JSON.
@@ -183,9 +236,44 @@ fn bad_field(path: &str, message: &str) -> Problem {
     ];
     let found = kinds.into_iter().find(|(start, _)| message.starts_with(start));
     let kind = found.map_or(Kind::ValueInvalid, |(_, kind)| kind);
-    let message = message.replace("expected u32", "expected a whole number from 0 to 4294967295");
-    let place = if path == "." { String::new() } else { format!(", in {path}") };
+    let (place, message) = (place(path), without_types(message));
     Problem::new(kind, format!("The body is not as documented{place}: {message}."))
+}
+
+/// What serde says was expected, and the same for somebody who does not read Rust.
+const EXPECTED: [(&str, &str); 9] = [
+    ("expected u8", "expected a whole number from 0 to 255"),
+    ("expected u16", "expected a whole number from 0 to 65535"),
+    ("expected u32", "expected a whole number from 0 to 4294967295"),
+    ("expected u64", "expected a whole number"),
+    ("expected a map", "expected an object"),
+    ("expected map", "expected an object"),
+    ("expected string or map", "expected a string or an object"),
+    ("expected a sequence", "expected a list"),
+    ("expected unit", "expected null"),
+];
+
+/// What serde calls types, each followed by a type's name.
+const NAMED: [(&str, &str); 6] = [
+    ("expected internally tagged enum ", "expected an object"),
+    ("expected struct variant ", "expected an object"),
+    ("expected tuple struct ", "expected a value"),
+    ("expected unit struct ", "expected null"),
+    ("expected struct ", "expected an object"),
+    ("expected enum ", "expected one of its documented values"),
+];
+
+/// A message of serde without the names of our types.
+pub(crate) fn without_types(message: &str) -> String {
+    for (start, plain) in NAMED {
+        if let Some((head, _)) = message.split_once(start) {
+            return format!("{head}{plain}");
+        }
+    }
+    match EXPECTED.iter().find(|(expected, _)| message.ends_with(expected)) {
+        Some((expected, plain)) => message.replace(expected, plain),
+        None => message.to_owned(),
+    }
 }
 
 /// A JSON object in which no object has a field twice.
@@ -306,6 +394,27 @@ mod tests {
         assert_eq!(code("{\"seats\":4294967296}"), "VALUE_INVALID");
         assert_eq!(code("[1]"), "WRONG_TYPE");
         assert_eq!(code("1"), "WRONG_TYPE");
+    }
+
+    #[test]
+    fn what_is_said_of_a_body_names_no_type_of_ours() {
+        let detail = |text: &str| read_json::<Seats>(text.as_bytes()).unwrap_err().body.detail;
+        assert_eq!(detail(" \n"), "The body is empty.");
+        assert_eq!(
+            detail("1"),
+            "The body is not as documented: invalid type: integer `1`, expected an object."
+        );
+        assert_eq!(
+            detail("{\"seats\":\"1\"}"),
+            "The body is not as documented, in seats: invalid type: string \"1\", expected a whole \
+             number from 0 to 4294967295."
+        );
+        assert_eq!(
+            detail("{\"seats\":1e400}"),
+            "The body is JSON but not as documented, in seats: look at line 1, column 14."
+        );
+        let named = "invalid length 1, expected struct SeatsBody with 2 elements";
+        assert_eq!(without_types(named), "invalid length 1, expected an object");
     }
 
     #[test]

@@ -28,3 +28,26 @@ pub fn chain(err: &dyn Error) -> String {
     }
     text
 }
+
+/// The text as one word of a shell's command line.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_a_quoted_text_as_one_word() {
+        assert_eq!(quoted("ledger-data/tokens.toml"), "ledger-data/tokens.toml");
+        assert_eq!(quoted("my data"), "'my data'");
+        assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
+        assert_eq!(quoted(""), "''");
+    }
+}

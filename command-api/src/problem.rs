@@ -5,7 +5,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use ledger_core::customer::Rejection;
-use ledger_core::ids::CustomerId;
+use ledger_core::ids::{CustomerId, SubscriptionId};
 use ledger_core::ledger::ExecuteError;
 use ledger_core::record::Refusal;
 use ledger_core::store::StoreError;
@@ -292,7 +292,20 @@ impl Problem {
     #[must_use]
     pub fn customer_unknown(customer: &CustomerId) -> Self {
         let rejection = Rejection::CustomerUnknown { customer: customer.clone() };
-        Self::refused(&Refusal::from(&rejection))
+        Self::refused(&Refusal::from(&rejection)).titled("There is no such customer")
+    }
+
+    /// The customer has no such subscription.
+    #[must_use]
+    pub fn subscription_unknown(subscription: SubscriptionId) -> Self {
+        let rejection = Rejection::SubscriptionUnknown { subscription };
+        Self::refused(&Refusal::from(&rejection)).titled("There is no such subscription")
+    }
+
+    /// A read is no command, so that the rule's words would not fit it.
+    fn titled(mut self, title: &str) -> Self {
+        title.clone_into(&mut self.body.title);
+        self
     }
 
     /// HTTP status.

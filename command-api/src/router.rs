@@ -16,6 +16,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use crate::auth::Principal;
 use crate::config::BODY_BYTES_MAX;
+use crate::extract::NoQuery;
 use crate::pages;
 use crate::problem::{Kind, Problem};
 use crate::routes::{
@@ -63,8 +64,8 @@ pub fn app(state: Arc<AppState>) -> Router {
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(map_response(harden))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(map_response(harden))
         .layer(TraceLayer::new_for_http())
         .with_state(state)
 }
@@ -100,7 +101,7 @@ async fn unknown_method(request: Request) -> Problem {
     Problem::new(Kind::MethodNotAllowed, format!("{path} does not know the method {method}."))
 }
 
-async fn openapi_json(_: Principal) -> Response {
+async fn openapi_json(_: Principal, _: NoQuery) -> Response {
     axum::Json(document()).into_response()
 }
 

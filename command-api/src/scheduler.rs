@@ -14,7 +14,7 @@ use ledger_core::ids::{
 };
 use ledger_core::ledger::{ExecuteError, Request};
 use ledger_core::record::{Recorded, Refusal};
-use ledger_core::store::CommitLog;
+use ledger_core::store::{CommitLog, StoreError};
 use projector::view_store::ViewStoreError;
 use projector::views::due::DueDocument;
 use serde::Serialize;
@@ -33,7 +33,7 @@ const SLEEP_MAX: Duration = Duration::from_hours(1);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Commands listed in the answer to a move of the clock; the count is complete in any case.
-const LISTED_MAX: usize = 1000;
+const LISTED_MAX: usize = 100;
 
 /// What was refused, or done by another scheduler: per command id, the number of catalogues there
 /// were. Tried again only after another import, since nothing else can change the answer.
@@ -65,7 +65,7 @@ pub struct Moved {
     pub now: DateTime<Utc>,
     /// Commands carried out on the way.
     pub carried_out: u64,
-    /// The first 1000 of them, in order.
+    /// The first 100 of them, in order.
     pub commands: Vec<CarriedOut>,
     /// Commands that a rule refused on the way; the log and the journal say why.
     pub refused: u64,
@@ -86,6 +86,12 @@ pub enum SchedulerError {
     /// Only a simulated clock can be moved.
     #[error("the clock is real and cannot be moved")]
     RealClock,
+    /// The server is stopping; the clock stands at the last instant that was carried out.
+    #[error("the server is stopping, and the clock stands at {now}")]
+    Stopping {
+        /// Where it stands.
+        now: DateTime<Utc>,
+    },
 }
 
 impl From<SchedulerError> for Problem {
@@ -99,6 +105,13 @@ impl From<SchedulerError> for Problem {
                 "This ledger runs on the machine's clock; only one started with --clock simulated \
                  can be moved.",
             ),
+            SchedulerError::Stopping { now } => Self::new(
+                Kind::Stopping,
+                format!(
+                    "The server is stopping: the clock stands at {now}, what was due until then is \
+                     done, and the rest of the way can be asked for once the server is back."
+                ),
+            ),
         }
     }
 }
@@ -111,7 +124,7 @@ impl From<SchedulerError> for Problem {
 pub async fn catch_up(state: &AppState) -> Result<Moved, SchedulerError> {
     let mut refused = state.refused.lock().await;
     let mut round = Round::new(state, &mut refused);
-    round.carry_out(state.clock.now()).await?;
+    round.carry_out(state.now()).await?;
     Ok(round.moved)
 }
 
@@ -128,11 +141,14 @@ pub async fn advance(state: &AppState, to: DateTime<Utc>) -> Result<Moved, Sched
         return Err(ClockError::Backwards { now, asked: to }.into());
     }
     let mut round = Round::new(state, &mut refused);
+    round.go_on()?;
     round.carry_out(now).await?;
     while let Some(due_at) = round.next_due()?.filter(|due_at| *due_at <= to) {
+        round.go_on()?;
         move_to(clock, due_at)?;
         round.carry_out(clock.now()).await?;
     }
+    round.go_on()?;
     move_to(clock, to)?;
     Ok(Moved { now: clock.now(), ..round.moved })
 }
@@ -154,6 +170,7 @@ pub async fn run(state: Arc<AppState>, mut shutdown: watch::Receiver<bool>) {
         };
         let is_done = matches!(state.clock, Clock::Simulated(_)) && caught_up.is_ok();
         let sleep = match caught_up {
+            Err(SchedulerError::Stopping { .. }) => return,
             Ok(_) => until_next_due(&state).await,
             Err(err) => {
                 tracing::error!(error = %chain(&err), "the scheduler pauses");
@@ -175,7 +192,7 @@ async fn until_next_due(state: &AppState) -> Duration {
     let mut refused = state.refused.lock().await;
     match Round::new(state, &mut refused).next_due() {
         Ok(Some(due_at)) => {
-            let left = due_at.signed_duration_since(state.clock.now());
+            let left = due_at.signed_duration_since(state.now());
             left.to_std().unwrap_or(Duration::ZERO).min(SLEEP_MAX)
         }
         Ok(None) => SLEEP_MAX,
@@ -219,9 +236,18 @@ impl<'a> Round<'a> {
                 return Ok(());
             }
             for due in &open {
+                self.go_on()?;
                 self.fire(due).await?;
             }
         }
+    }
+
+    /// Ends the pass when the server is to stop, so that nobody waits for the rest of it.
+    fn go_on(&self) -> Result<(), SchedulerError> {
+        if *self.state.stopping.borrow() {
+            return Err(SchedulerError::Stopping { now: self.state.clock.now() });
+        }
+        Ok(())
     }
 
     fn is_open(&self, due: &DueDocument) -> bool {
@@ -239,7 +265,17 @@ impl<'a> Round<'a> {
     async fn fire(&mut self, due: &DueDocument) -> Result<(), SchedulerError> {
         let id = command_id(due);
         self.tried.insert(id.clone());
-        match self.execute(due, id.clone()).await? {
+        let fate = match self.execute(due, id.clone()).await {
+            Err(SchedulerError::Execute(err)) if concerns_one_customer(&err) => {
+                let (customer, subscription) = (&due.customer, &due.subscription);
+                let error = chain(&err);
+                tracing::error!(%customer, %subscription, %id, %error, "due, but impossible");
+                self.refused.insert(id, self.catalogues);
+                return Ok(());
+            }
+            fate => fate?,
+        };
+        match fate {
             Fate::Done(recorded) => self.note(due, &recorded),
             Fate::DoneBefore => {
                 self.refused.insert(id, self.catalogues);
@@ -265,7 +301,7 @@ impl<'a> Round<'a> {
                 role: Role::Scheduler,
             },
             reason: Reason::try_new("end of term").expect("words are a reason"),
-            now: self.state.clock.now(),
+            now: self.state.now(),
             correlation_id: None,
             causation_id: None,
             expected_version: None,
@@ -295,6 +331,21 @@ impl<'a> Round<'a> {
                 position: recorded.position,
             });
         }
+    }
+}
+
+/// Whether a failure says nothing about other customers, so that theirs can go on.
+fn concerns_one_customer(err: &ExecuteError) -> bool {
+    match err {
+        ExecuteError::CommandIdReused { .. }
+        | ExecuteError::VersionDiffers { .. }
+        | ExecuteError::Busy
+        | ExecuteError::Codec(_)
+        | ExecuteError::Commit(_)
+        | ExecuteError::Json(_)
+        | ExecuteError::Amount(_)
+        | ExecuteError::Store(StoreError::Damaged { .. }) => true,
+        ExecuteError::Refused { .. } | ExecuteError::Store(_) => false,
     }
 }
 

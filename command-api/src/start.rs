@@ -26,7 +26,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::clock::{Clock, ClockError, SimulatedClock};
 use crate::config::{ACCOUNTS_MAX, Config};
 use crate::demo::{self, DemoError};
-use crate::output::say;
+use crate::output::{quoted, say};
 use crate::pages::session::Sessions;
 use crate::scheduler;
 use crate::state::AppState;
@@ -131,18 +131,14 @@ pub struct Running {
 ///
 /// See [`StartError`].
 pub async fn open(config: &Config) -> Result<Running, StartError> {
-    let folder = DataFolder::open_or_create(&config.data(), config.clock_kind())?;
-    let story = if config.demo { Some(demo::story()?) } else { None };
-    let start = config.clock_start.or(story.as_ref().and_then(|story| new_start(&folder, story)));
-    let clock = match folder.clock() {
-        ClockKind::Real => Clock::Real,
-        ClockKind::Simulated => Clock::Simulated(SimulatedClock::open(folder.root(), start)?),
-    };
-    let tokens = Tokens::open_or_create(folder.root(), story.as_ref().map(|story| &story.tokens))?;
+    let folder = open_folder(config)?;
     let log = open_log(folder.log()).await?;
     let journal = open_log(folder.journal()).await?;
+    let story = if config.demo { Some(demo::story()?) } else { None };
+    let tokens = Tokens::open_or_create(folder.root(), story.as_ref().map(|story| &story.tokens))?;
     let ledger = Ledger::open(log.clone(), journal, ACCOUNTS_MAX).await;
     let ledger = ledger.map_err(StartError::Ledger)?;
+    let clock = open_clock(&folder, config, story.as_ref(), ledger.latest())?;
     let views = ViewStore::open(&folder.views(), &log).await?;
 
     let (shutdown, stop) = watch::channel(false);
@@ -156,6 +152,7 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
         tokens,
         sessions: Sessions::default(),
         publishing,
+        stopping: watch::Sender::new(false),
         refused: tokio::sync::Mutex::default(),
     });
     let mut running = Running { state, shutdown, tasks };
@@ -185,10 +182,32 @@ async fn prepare(
     Ok(())
 }
 
-/// Where the clock of a new demo folder starts.
-fn new_start(folder: &DataFolder, story: &demo::Story) -> Option<DateTime<Utc>> {
-    let is_new = !SimulatedClock::is_kept(folder.root());
-    is_new.then_some(story.start)
+/// Opens the folder, whose clock stays what it is; a new one gets the clock asked for.
+fn open_folder(config: &Config) -> Result<DataFolder, FolderError> {
+    let root = config.data();
+    if config.clock_kind().is_none() {
+        match DataFolder::open(&root) {
+            Err(FolderError::NotAFolder(_)) => {}
+            found => return found,
+        }
+    }
+    DataFolder::open_or_create(&root, config.clock_kind().unwrap_or(ClockKind::Real))
+}
+
+/// Opens the clock. Only that of a new folder starts where the story does.
+fn open_clock(
+    folder: &DataFolder,
+    config: &Config,
+    story: Option<&demo::Story>,
+    latest: Option<DateTime<Utc>>,
+) -> Result<Clock, ClockError> {
+    if folder.clock() == ClockKind::Real {
+        return Ok(Clock::Real);
+    }
+    let is_new = latest.is_none() && !SimulatedClock::is_kept(folder.root());
+    let start = story.filter(|_| is_new).map(|story| story.start);
+    let start = config.clock_start.or(start);
+    Ok(Clock::Simulated(SimulatedClock::open(folder.root(), start, latest)?))
 }
 
 async fn open_log(dir: PathBuf) -> Result<SegmentLog, StartError> {
@@ -264,6 +283,7 @@ impl Running {
     ///
     /// [`StartError`] when something cannot be closed; all that was acknowledged is safe.
     pub async fn stop(self) -> Result<(), StartError> {
+        self.state.stopping.send_replace(true);
         self.shutdown.send_replace(true);
         for task in self.tasks {
             task.await.map_err(|_| StartError::Worker)?;
@@ -292,7 +312,8 @@ pub async fn serve(config: &Config) -> Result<(), StartError> {
     let running = open(config).await?;
     welcome(config, &running.state, address);
     let app = crate::app(Arc::clone(&running.state));
-    let (stopping, mut stopped) = watch::channel(false);
+    let stopping = running.state.stopping.clone();
+    let mut stopped = stopping.subscribe();
     let graceful = async move {
         stop_request.await;
         tracing::info!("stopping");
@@ -330,40 +351,42 @@ fn welcome(config: &Config, state: &AppState, address: SocketAddr) {
     let url = url(address);
     let data = config.data();
     let tokens = data.join(tokens::FILE);
-    let (data, tokens) = (data.display(), tokens.display());
     let clock = match state.clock.kind() {
         ClockKind::Real => "the machine's clock".to_owned(),
         ClockKind::Simulated => format!("a simulated clock, at {}", state.clock.now()),
     };
-    say(&format!("data        {data}, on {clock}"));
-    say(&format!("tokens      {tokens}"));
+    say(&format!("data        {}, on {clock}", data.display()));
+    say(&format!("tokens      {}", tokens.display()));
     match (&state.publishing, &config.nats) {
         (Publishing::On(_), Some(nats)) => say(&format!("publishing  on, to {nats}")),
         _ => say("publishing  off; start with --nats URL to publish events"),
     }
     if config.demo {
-        let customer = demo::SHOWN_CUSTOMER;
-        let token = format!(
-            "$(awk -F'\"' '/^role = \"operator\"/{{found=1}} found&&/^token/{{print $2; exit}}' {tokens})"
-        );
-        let curl = format!("  curl -s -H \"Authorization: Bearer {token}\"");
-        let subscriptions = format!("{url}/v1/customers/{customer}/subscriptions");
-        let seats = demo::SHOWN_SUBSCRIPTION;
         say(&format!("dashboard   {url}/ , with a token of that file"));
         say(
             "\nTry in another terminal: what a customer has, what five seats more would cost, and who \
              changed what:\n",
         );
-        say(&format!("{curl} {subscriptions}"));
-        say(&format!(
-            "{curl} -H 'Content-Type: application/json' -d '{{\"seats\": 5, \"reason\": \"New hires\"}}' \
-             '{subscriptions}/{seats}/add-seats?dry_run=true'"
-        ));
-        say(&format!(
-            "  cargo run --release -p replay-tool -- history {customer} --url {url} --tokens {tokens}\n"
-        ));
+        say(&lines_to_try(&url, &tokens));
     }
     say(&format!("ready       {url}"));
+}
+
+/// Command lines that can be pasted into a shell as they are.
+fn lines_to_try(url: &str, tokens: &Path) -> String {
+    let (customer, seats) = (demo::SHOWN_CUSTOMER, demo::SHOWN_SUBSCRIPTION);
+    let tokens = quoted(&tokens.to_string_lossy());
+    let token = format!(
+        "$(awk -F'\"' '/^role = \"operator\"/{{found=1}} found&&/^token/{{print $2; exit}}' {tokens})"
+    );
+    let curl = format!("  curl -s -H \"Authorization: Bearer {token}\"");
+    let subscriptions = format!("{url}/v1/customers/{customer}/subscriptions");
+    format!(
+        "{curl} {subscriptions}\n\
+         {curl} -H 'Content-Type: application/json' -d '{{\"seats\": 5, \"reason\": \"New hires\"}}' \
+         '{subscriptions}/{seats}/add-seats?dry_run=true'\n  \
+         cargo run --release -p replay-tool -- history {customer} --url {url} --tokens {tokens}\n"
+    )
 }
 
 /// The address as a browser on this machine reaches it.
@@ -372,4 +395,20 @@ fn url(address: SocketAddr) -> String {
         return format!("http://127.0.0.1:{}", address.port());
     }
     format!("http://{address}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_to_try_name_any_folder() {
+        let lines = lines_to_try("http://host:1", Path::new("/my data/it's/tokens.toml"));
+        let named = r"'/my data/it'\''s/tokens.toml'";
+        assert_eq!(lines.matches(named).count(), 3, "{lines}");
+        assert_eq!(lines.matches("/my data").count(), 3, "{lines}");
+        assert!(
+            lines_to_try("u", Path::new("a/tokens.toml")).ends_with("--tokens a/tokens.toml\n")
+        );
+    }
 }

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use ledger_core::ledger::Ledger;
 use ledger_core::store::CommitLog;
 use ledger_core::store::segment::SegmentLog;
 use projector::view_store::{ViewStore, ViewStoreError};
+
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::VIEWS_WAIT;
@@ -30,11 +33,36 @@ pub struct AppState {
     pub sessions: Sessions,
     /// Whether and how well events are published.
     pub publishing: Publishing,
+    /// Becomes true when the server is to stop; what takes long then ends early.
+    pub stopping: watch::Sender<bool>,
     /// What the scheduler has tried in vain; whoever holds it is the one that schedules.
     pub refused: tokio::sync::Mutex<Refused>,
 }
 
 impl AppState {
+    /// The instant now: the clock's, but never before what was recorded, as decisions are dated.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        let now = self.clock.now();
+        self.ledger.latest().map_or(now, |latest| latest.max(now))
+    }
+
+    /// Checks that the log has the position. What is read from the log itself needs no waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::QueryInvalid`].
+    pub fn check_position(&self, min_position: Option<u64>) -> Result<(), Problem> {
+        let log_end = self.ledger.log().durable_position();
+        match min_position.filter(|position| log_end < *position) {
+            None => Ok(()),
+            Some(position) => {
+                let detail = format!("The log ends at position {log_end}, before {position}.");
+                Err(Problem::new(Kind::QueryInvalid, detail))
+            }
+        }
+    }
+
     /// Waits until the views have reached `min_position`, but not for long.
     ///
     /// # Errors
@@ -43,11 +71,7 @@ impl AppState {
     /// log does not have.
     pub async fn views_at(&self, min_position: Option<u64>) -> Result<&ViewStore, Problem> {
         let Some(position) = min_position else { return Ok(&self.views) };
-        let log_end = self.ledger.log().durable_position();
-        if log_end < position {
-            let detail = format!("The log ends at position {log_end}, before {position}.");
-            return Err(Problem::new(Kind::QueryInvalid, detail));
-        }
+        self.check_position(min_position)?;
         let reached = tokio::time::timeout(VIEWS_WAIT, self.views.wait_for(position)).await;
         reached.map_err(|_| {
             let reached = self.views.position();

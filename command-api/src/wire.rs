@@ -17,7 +17,7 @@ use ledger_core::ids::{
 use ledger_core::ledger::Outcome;
 use ledger_core::money::{Currency, MoneyError};
 use ledger_core::record::{Entry, EventEntry};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 /// Registers a customer.
@@ -356,6 +356,22 @@ pub struct CommandQuery {
     /// Says what would happen and records nothing.
     #[serde(default)]
     pub dry_run: bool,
+}
+
+/// Reads an instant, and says what one looks like when it is none.
+///
+/// # Errors
+///
+/// When the text is no instant.
+pub(crate) fn instant<'de, D: Deserializer<'de>>(
+    input: D,
+) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(input)? else { return Ok(None) };
+    let instant = text.parse().map_err(|_| {
+        let wrong = format_args!("{text:?} is not an instant such as 2025-01-01T00:00:00Z");
+        serde::de::Error::custom(wrong)
+    });
+    instant.map(Some)
 }
 
 /// Query of a read that may wait for the views.

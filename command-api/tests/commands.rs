@@ -227,3 +227,17 @@ async fn the_refusal_tells_rule_source_and_facts_and_support_can_read_it() {
     assert_eq!(kept["data"][0]["command"]["seats"], 11);
     assert_eq!(kept["data"][0]["reason"], "three arrivals in Lyon");
 }
+
+#[tokio::test]
+async fn a_key_is_not_used_again_for_another_reason() {
+    let server = Server::with_acme().await;
+    let path = "/v1/customers/acme/subscriptions/s1/add-seats";
+    let send = |reason: &str| {
+        let ask = server.by("operator", "POST", path).header("idempotency-key", "ticket-1");
+        ask.json(&json!({ "reason": reason, "seats": 1 })).send_owned()
+    };
+    send("arrivals").await.ok();
+    assert_eq!(send("arrivals").await.header("idempotency-hit"), "true");
+    let reused = send("a typing error").await.problem(409, "COMMAND_ID_REUSED");
+    assert_eq!(reused["field"], "reason");
+}

@@ -137,3 +137,19 @@ async fn a_page_that_is_not_there_is_a_page() {
     assert_eq!(answer.status, 400);
     assert!(answer.header("content-type").starts_with("text/html"));
 }
+
+#[tokio::test]
+async fn a_change_tells_its_quantities_and_a_simulated_clock_is_named() {
+    let server = Server::with_acme().await;
+    let add = json!({ "reason": "arrivals", "seats": 2 });
+    server.post("/v1/customers/acme/subscriptions/s1/add-seats", &add).await.ok();
+    let cookie = sign_in(&server, "operator").await;
+    for path in ["/", "/customers/acme"] {
+        let page = open(&server, &cookie, path).await.text;
+        assert!(page.contains("s1 10 → 12"), "{page}");
+        assert!(page.contains("simulated clock"), "{page}");
+    }
+    assert!(!open(&server, "", "/sign-in").await.text.contains("simulated clock"));
+    let nobody = open(&server, &cookie, "/customers/nobody").await;
+    assert!(nobody.text.contains("<h1>There is no such customer</h1>"), "{}", nobody.text);
+}

@@ -183,8 +183,54 @@ async fn bulk_lets_nobody_do_more_than_line_by_line() {
     let statuses = |results: Vec<Value>| -> Vec<u64> {
         results.iter().map(|result| result["status"].as_u64().unwrap()).collect()
     };
-    assert_eq!(statuses(bulk(&server, "viewer-acme", lines.clone()).await), [403, 403]);
+    let viewer = server.by("viewer-acme", "POST", "/v1/bulk");
+    let viewer = viewer.raw("application/x-ndjson", lines.clone()).send().await;
+    viewer.problem(403, "ROLE_NOT_ALLOWED");
     assert_eq!(statuses(bulk(&server, "reseller-q", lines.clone()).await), [404, 200]);
     assert_eq!(statuses(bulk(&server, "admin-acme", lines).await), [200, 404]);
     assert_eq!(bulk(&server, "operator", "\n\n".to_owned()).await, Vec::<Value>::new());
+    let purchase = json!({
+        "customer": "acme", "reason": "import", "command": "Purchase", "subscription": "s9",
+        "offer": "office-365-e3", "term": "P1Y", "billing": "annual", "quantity": 1,
+    });
+    assert_eq!(statuses(bulk(&server, "operator", purchase.to_string()).await), [201]);
+}
+
+#[tokio::test]
+async fn a_cursor_that_was_never_handed_out_is_refused_by_every_list() {
+    let server = Server::with_acme().await;
+    server.post(&format!("{S1}/remove-seats"), &seats(99)).await;
+    server.purchase("acme", "s2").await.ok();
+    server.settle().await;
+    let c = "/v1/customers/acme";
+    let lists = ["/subscriptions", "/licences", "/audit", "/charges", "/history", "/refusals"];
+    let lists = lists.map(|list| format!("{c}{list}"));
+    for list in lists.iter().map(String::as_str).chain(["/v1/customers", "/v1/due"]) {
+        server.get(&format!("{list}?limit=1")).await.ok();
+        for garbage in ["zzz", "", "1", "00000000000000000002", "acme", "00000000-YWNtZQ"] {
+            let answer = server.get(&format!("{list}?cursor={garbage}")).await;
+            answer.problem(400, "QUERY_INVALID");
+        }
+    }
+    for list in ["/v1/due".to_owned(), format!("{c}/subscriptions")] {
+        let first = server.get(&format!("{list}?limit=1")).await.ok();
+        let next = first["next"].as_str().unwrap();
+        assert!(next.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)), "{next}");
+        let second = server.get(&format!("{list}?cursor={next}")).await.ok();
+        assert_eq!(second["data"][0]["subscription"], "s2", "{list}");
+        assert_eq!(second["has_more"], false);
+    }
+}
+
+#[tokio::test]
+async fn a_limit_of_nothing_and_a_position_beyond_the_log_are_refused_everywhere() {
+    let server = Server::with_acme().await;
+    for path in ["/v1/log", "/v1/journal"] {
+        server.get(&format!("{path}?limit=0")).await.problem(400, "QUERY_INVALID");
+    }
+    for list in ["history", "refusals"] {
+        let path = format!("/v1/customers/acme/{list}");
+        server.get(&format!("{path}?min_position=3")).await.ok();
+        server.get(&format!("{path}?min_position=4")).await.problem(400, "QUERY_INVALID");
+    }
 }

@@ -6,6 +6,9 @@ mod support;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use clap::Parser;
+use command_api::config::Config;
 use command_api::scheduler::catch_up;
 use command_api::state::AppState;
 use serde_json::{Value, json};
@@ -130,11 +133,12 @@ fn second(server: &Server) -> Arc<AppState> {
         ledger: Arc::clone(&first.ledger),
         views: first.views.clone(),
         clock: command_api::clock::Clock::Simulated(
-            command_api::clock::SimulatedClock::open(&root, None).unwrap(),
+            command_api::clock::SimulatedClock::open(&root, None, None).unwrap(),
         ),
         tokens: first.tokens.clone(),
         sessions: command_api::pages::session::Sessions::default(),
         publishing: first.publishing.clone(),
+        stopping: tokio::sync::watch::Sender::new(false),
         refused: tokio::sync::Mutex::default(),
     })
 }
@@ -197,4 +201,82 @@ async fn a_refused_renewal_blocks_no_other_and_is_tried_again_with_the_next_cata
     server.settle().await;
     let kept = server.get("/v1/customers/acme/subscriptions/m1").await.ok();
     assert_eq!(kept["term_start"], "2026-04-01");
+}
+
+#[tokio::test]
+async fn a_clock_that_was_lost_or_is_behind_goes_on_where_the_log_ends() {
+    let server = Server::with_acme().await;
+    monthly(&server, "m1").await;
+    advance(&server, "P10D").await;
+    server.post("/v1/customers/acme/subscriptions/s1/add-seats", &seats(1)).await.ok();
+    let commits = server.log().await.len();
+    std::fs::remove_file(server.dir.path().join("data/clock.json")).unwrap();
+    let server = server.restart().await;
+    assert_eq!(server.get("/v1/clock").await.ok()["now"], "2026-03-11T09:00:00Z");
+    catch_up(&server.state()).await.unwrap();
+    assert_eq!(server.log().await.len(), commits, "nothing is carried out that was not due");
+    sleep_until(&server, "2026-03-02T00:00:00Z");
+    let server = server.restart().await;
+    assert_eq!(server.get("/v1/clock").await.ok()["now"], "2026-03-11T09:00:00Z");
+    let kept = std::fs::read_to_string(server.dir.path().join("data/clock.json")).unwrap();
+    assert!(kept.contains("2026-03-11T09:00:00Z"), "{kept}");
+}
+
+#[tokio::test]
+async fn a_folder_with_records_is_not_given_another_start() {
+    let server = Server::with_acme().await;
+    let Server { running, dir } = server;
+    running.stop().await.unwrap();
+    let data = dir.path().join("data");
+    std::fs::remove_file(data.join("clock.json")).unwrap();
+    let args = ["command-api", "--data", data.to_str().unwrap(), "--clock", "simulated"];
+    let start = ["--clock-start", "2026-01-01T00:00:00Z"];
+    let config = Config::try_parse_from([&args[..], &start].concat()).unwrap();
+    let refused = command_api::start::open(&config).await.unwrap_err();
+    let text = command_api::output::chain(&refused);
+    assert!(text.contains("leave --clock-start out"), "{text}");
+}
+
+#[tokio::test]
+async fn a_folder_keeps_its_clock_when_none_is_named() {
+    let server = Server::with_acme().await;
+    let Server { running, dir } = server;
+    running.stop().await.unwrap();
+    let data = dir.path().join("data");
+    let args = ["command-api", "--data", data.to_str().unwrap()];
+    let running = command_api::start::open(&Config::try_parse_from(args).unwrap()).await.unwrap();
+    let server = Server { running, dir };
+    let clock = server.get("/v1/clock").await.ok();
+    assert_eq!(clock, json!({ "now": "2026-03-01T09:00:00Z", "clock": "simulated" }));
+}
+
+#[tokio::test]
+async fn a_long_move_ends_when_the_server_stops_and_stands_where_it_got_to() {
+    let server = Server::with_acme().await;
+    monthly(&server, "m1").await;
+    let state = server.state();
+    let long = server.by("operator", "POST", "/v1/clock").json(&json!({ "advance": "P50Y" }));
+    let stop = async {
+        while state.clock.now() < "2026-08-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap() {
+            tokio::task::yield_now().await;
+        }
+        state.stopping.send_replace(true);
+    };
+    let (answer, ()) = tokio::join!(long.send(), stop);
+    let detail = answer.problem(503, "STOPPING")["detail"].clone();
+    assert!(detail.as_str().unwrap().contains(&state.clock.now().to_string()), "{detail}");
+    assert!(state.clock.now() < "2030-01-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap());
+    let now = state.clock.now();
+    drop(state);
+    let server = server.restart().await;
+    assert_eq!(server.state().clock.now(), now);
+}
+
+#[tokio::test]
+async fn a_move_lists_its_first_commands_and_counts_all() {
+    let server = Server::with_acme().await;
+    monthly(&server, "m1").await;
+    let moved = advance(&server, "P10Y").await;
+    assert_eq!(moved["commands"].as_array().unwrap().len(), 100);
+    assert_eq!(moved["carried_out"], 130);
 }

@@ -16,6 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use ledger_core::commit::Hash;
+use ledger_core::folder::ClockKind;
 use ledger_core::ids::CustomerId;
 use ledger_core::store::CommitLog;
 use projector::views::customers::CustomerDocument;
@@ -48,6 +49,8 @@ struct Frame {
     css: &'static str,
     /// The ledger's clock; empty for those who are not signed in.
     now: String,
+    /// Whether that clock moves only when told to.
+    is_simulated: bool,
     /// Who is signed in; empty for nobody.
     who: String,
 }
@@ -55,11 +58,12 @@ struct Frame {
 impl Frame {
     fn of(state: &AppState, principal: &Principal) -> Self {
         let who = principal.actor.id.to_string();
-        Self { css: CSS, now: instant(state.clock.now()), who }
+        let is_simulated = state.clock.kind() == ClockKind::Simulated;
+        Self { css: CSS, now: instant(state.now()), is_simulated, who }
     }
 
     const fn closed() -> Self {
-        Self { css: CSS, now: String::new(), who: String::new() }
+        Self { css: CSS, now: String::new(), is_simulated: false, who: String::new() }
     }
 }
 
@@ -155,7 +159,7 @@ pub(crate) async fn home(
 }
 
 async fn load_home(state: &AppState, principal: &Principal) -> Result<Home, Problem> {
-    let now = state.clock.now();
+    let now = state.now();
     let views = state.views_at(Some(state.ledger.log().durable_position())).await?;
     let customers: Vec<CustomerDocument> = views.customers()?;
     let seen = |c: &CustomerDocument| principal.scope.includes(&c.customer, &c.reseller);
@@ -208,7 +212,7 @@ async fn load_customer(
     id: &CustomerId,
 ) -> Result<OneCustomer, Problem> {
     principal.sees(state, id).await?;
-    let now = state.clock.now();
+    let now = state.now();
     let views = state.views_at(Some(state.ledger.log().durable_position())).await?;
     let customer = views.customer(id)?.ok_or_else(|| Problem::customer_unknown(id))?;
     let all = views.subscriptions(id)?.into_iter().map(|s| SubscriptionCard::of(s, now));

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use ledger_core::calendar::{BillingCycle, TermDuration};
 use ledger_core::customer::{EndOfTermAction, Status};
-use projector::views::changes::ChangeDocument;
+use projector::views::changes::{ChangeDocument, QuantityDocument};
 use projector::views::customers::CustomerDocument;
 use projector::views::due::DueDocument;
 use projector::views::licences::LicenceDocument;
@@ -18,7 +18,7 @@ pub struct Share {
     pub used: u64,
     /// There are.
     pub total: u64,
-    /// Percent in use; above 100 when there is a shortfall, zero when there is nothing.
+    /// Percent in use, rounded to the nearest; above 100 when there is a shortfall, zero when there is nothing.
     pub percent: u64,
     /// Percent in use, at most 100.
     pub width: u64,
@@ -28,7 +28,8 @@ impl Share {
     /// The share of `used` in `total`.
     #[must_use]
     pub fn of(used: u64, total: u64) -> Self {
-        let percent = used.saturating_mul(100).checked_div(total).unwrap_or(0);
+        let half = total.checked_div(2).unwrap_or(0);
+        let percent = used.saturating_mul(100).saturating_add(half).checked_div(total).unwrap_or(0);
         Self { used, total, percent, width: percent.min(100) }
     }
 
@@ -245,6 +246,8 @@ pub struct ChangeRow {
     pub what: String,
     /// What happened, for example `seats added`.
     pub events: String,
+    /// Quantities before and after, for example `apps-studio 12 → 14`.
+    pub quantities: Vec<String>,
 }
 
 impl From<ChangeDocument> for ChangeRow {
@@ -254,9 +257,20 @@ impl From<ChangeDocument> for ChangeRow {
             machine: of.recorded_at.to_rfc3339(),
             what: capitalised(&words(&of.command)),
             events: of.events.iter().map(|event| words(event)).collect::<Vec<_>>().join(", "),
+            quantities: of.quantities.iter().map(|one| quantity(one, &of.quantities)).collect(),
             of,
         }
     }
+}
+
+/// One change of `all`; a subscription that changes its offer is there twice, and tells them apart.
+fn quantity(changed: &QuantityDocument, all: &[QuantityDocument]) -> String {
+    let QuantityDocument { subscription, offer, from, to } = changed;
+    let same = all.iter().filter(|other| other.subscription == *subscription);
+    if 1 < same.count() {
+        return format!("{subscription} ({offer}) {from} → {to}");
+    }
+    format!("{subscription} {from} → {to}")
 }
 
 /// A name such as `AddSeats` as words.
@@ -290,6 +304,8 @@ mod tests {
     #[test]
     fn a_share_of_nothing_is_zero_and_a_shortfall_is_more_than_all() {
         assert_eq!(Share::of(0, 0).percent, 0);
+        assert_eq!((Share::of(2, 3).percent, Share::of(1, 3).percent), (67, 33));
+        assert_eq!((Share::of(1, 200).percent, Share::of(1, 201).percent), (1, 0));
         assert_eq!((Share::of(3, 2).percent, Share::of(3, 2).width), (150, 100));
         assert!(Share::of(3, 2).is_over() && !Share::of(2, 2).is_over());
     }

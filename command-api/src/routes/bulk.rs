@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::BytesMut;
 use futures::{StreamExt, stream};
 use ledger_core::customer::Command;
 use ledger_core::ids::{CommandId, CustomerId, Reason, StreamId};
@@ -14,10 +15,12 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::Problems;
-use crate::auth::{Principal, authorize};
-use crate::command::{Ask, Envelope, own_id, random_id, request};
+use crate::auth::{Action, Principal, authorize};
+use crate::command::{
+    Ask, Envelope, IDEMPOTENCY_KEY, makes_something, own_id, random_id, request, status,
+};
 use crate::config::BULK_LINE_BYTES_MAX;
-use crate::extract::{StrictObject, media_type, read_json, read_value};
+use crate::extract::{NoQuery, StrictObject, media_type, read_json, read_value};
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::state::AppState;
 use crate::wire::Done;
@@ -70,8 +73,11 @@ const ADDRESS_FIELDS: [&str; 5] =
 pub(crate) async fn bulk(
     State(state): State<Arc<AppState>>,
     principal: Principal,
+    _: NoQuery,
     request: Request,
 ) -> Result<Response, Problem> {
+    refuse_headers(request.headers())?;
+    principal.may(Action::Command)?;
     let media_type = media_type(request.headers());
     if media_type != "application/x-ndjson" && media_type != "application/ndjson" {
         let detail = format!(
@@ -91,6 +97,21 @@ pub(crate) async fn bulk(
     Ok(([(header::CONTENT_TYPE, media_type)], Body::from_stream(results)).into_response())
 }
 
+/// Refuses headers that would have to hold for one command only.
+fn refuse_headers(headers: &HeaderMap) -> Result<(), Problem> {
+    let fields = [(IDEMPOTENCY_KEY, "command_id"), (header::IF_MATCH, "expected_version")];
+    match fields.iter().find(|(name, _)| headers.contains_key(name)) {
+        None => Ok(()),
+        Some((name, field)) => {
+            let detail = format!(
+                "The header {name} does not hold for many commands; put the field {field} into each \
+                 line instead."
+            );
+            Err(Problem::new(Kind::HeaderInvalid, detail))
+        }
+    }
+}
+
 async fn result(
     state: &AppState,
     principal: &Principal,
@@ -99,9 +120,14 @@ async fn result(
 ) -> BulkResult {
     let mut command_id = None;
     match carry_out(state, principal, text, &mut command_id).await {
-        Ok((done, hit)) => {
-            BulkResult { line, status: 200, command_id, hit, done: Some(done), problem: None }
-        }
+        Ok((done, status, hit)) => BulkResult {
+            line,
+            status: status.as_u16(),
+            command_id,
+            hit,
+            done: Some(done),
+            problem: None,
+        },
         Err(problem) => {
             let (status, hit) = (problem.body.status, problem.is_hit());
             BulkResult { line, status, command_id, hit, done: None, problem: Some(problem) }
@@ -114,7 +140,7 @@ async fn carry_out(
     principal: &Principal,
     text: Result<Vec<u8>, Problem>,
     command_id: &mut Option<CommandId>,
-) -> Result<(Done, bool), Problem> {
+) -> Result<(Done, StatusCode, bool), Problem> {
     let (address, command) = read(&text?)?;
     let id = match address.command_id {
         Some(id) => own_id(id)?,
@@ -128,12 +154,14 @@ async fn carry_out(
         correlation_id: address.correlation_id,
         dry_run: false,
     };
+    let is_new = makes_something(&command);
     let stream = StreamId::Customer(address.customer.clone());
     let (reason, actor) = (address.reason, principal.actor.clone());
     let request = request(state, envelope, Ask { stream, command, reason, actor });
     let outcome = state.ledger.execute(request).await?;
     let done = Done::of(Some(address.customer), &outcome);
-    Ok((done.map_err(|err| Problem::internal(&err))?, outcome.hit))
+    let done = done.map_err(|err| Problem::internal(&err))?;
+    Ok((done, status(is_new, &outcome), outcome.hit))
 }
 
 fn read(line: &[u8]) -> Result<(Address, Command), Problem> {
@@ -148,7 +176,7 @@ fn read(line: &[u8]) -> Result<(Address, Command), Problem> {
 /// The lines of a body, read no faster than they are asked for.
 struct Lines {
     body: BodyDataStream,
-    buffer: Vec<u8>,
+    buffer: BytesMut,
     /// How much of `buffer` has been searched for the end of a line.
     searched: usize,
     number: u64,
@@ -160,7 +188,7 @@ impl Lines {
     fn of(body: Body) -> Self {
         Self {
             body: body.into_data_stream(),
-            buffer: Vec::new(),
+            buffer: BytesMut::new(),
             searched: 0,
             number: 0,
             is_skipping: false,
@@ -172,6 +200,8 @@ impl Lines {
     async fn next(&mut self) -> Option<(u64, Result<Vec<u8>, Problem>)> {
         loop {
             while let Some(line) = self.cut() {
+                // A body may be nothing but blank lines; others have their turn all the same.
+                tokio::task::consume_budget().await;
                 self.number = self.number.saturating_add(1);
                 if std::mem::take(&mut self.is_skipping) {
                     continue;
@@ -215,16 +245,15 @@ impl Lines {
             return None;
         };
         let end = self.searched.saturating_add(found);
-        let rest = self.buffer.split_off(end.saturating_add(1));
-        let mut line = std::mem::replace(&mut self.buffer, rest);
+        let mut line = self.buffer.split_to(end.saturating_add(1));
         line.truncate(end);
         self.searched = 0;
-        Some(line)
+        Some(line.to_vec())
     }
 
     /// The last line when it has no end.
     fn rest(&mut self) -> Option<(u64, Result<Vec<u8>, Problem>)> {
-        let line = std::mem::take(&mut self.buffer);
+        let line = std::mem::take(&mut self.buffer).to_vec();
         self.searched = 0;
         if line.iter().all(u8::is_ascii_whitespace) {
             return None;

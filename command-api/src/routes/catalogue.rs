@@ -16,7 +16,9 @@ use super::{CommandAnswers, CommandHeaders, Problems};
 use crate::auth::{Action, Principal};
 use crate::command::{Ask, Envelope, run};
 use crate::config::CATALOGUE_BYTES_MAX;
-use crate::extract::{Asked, is_json, media_type, read_body, read_json};
+use crate::extract::{
+    Asked, NoQuery, empty_body, is_json, media_type, read_body, read_json, without_types,
+};
 use crate::problem::{Kind, Problem};
 use crate::state::AppState;
 use crate::wire::CatalogueBody;
@@ -76,12 +78,15 @@ fn read_toml(bytes: &[u8]) -> Result<Catalogue, Problem> {
         let detail = format!("The catalogue cannot be read: {reason}.");
         Problem::new(Kind::BodyMalformed, detail)
     };
+    if bytes.trim_ascii().is_empty() {
+        return Err(empty_body());
+    }
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("it is not UTF-8".to_owned()))?;
     toml::from_str(text).map_err(|err: toml::de::Error| {
         let line = err.span().map_or(0, |span| {
             text.bytes().take(span.start).filter(|byte| *byte == b'\n').fold(1_u32, |n, _| n + 1)
         });
-        malformed(format!("line {line}: {}", err.message()))
+        malformed(format!("line {line}: {}", without_types(err.message())))
     })
 }
 
@@ -91,8 +96,9 @@ fn read_toml(bytes: &[u8]) -> Result<Catalogue, Problem> {
 pub(crate) async fn show(
     State(state): State<Arc<AppState>>,
     _: Principal,
+    _: NoQuery,
 ) -> Result<Json<Catalogue>, Problem> {
-    let at = state.clock.now();
+    let at = state.now();
     let catalogues = state.ledger.catalogues();
     let in_force = catalogues
         .in_force(at)

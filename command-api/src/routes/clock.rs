@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use ledger_core::folder::ClockKind;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,10 +12,11 @@ use utoipa::ToSchema;
 use super::Problems;
 use crate::auth::{Action, Principal};
 use crate::clock::Span;
-use crate::extract::Sent;
+use crate::extract::{NoQuery, Sent};
 use crate::problem::{Kind, Problem};
 use crate::scheduler::{Moved, advance};
 use crate::state::AppState;
+use crate::wire::instant;
 
 /// Where the clock stands.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -30,7 +31,11 @@ pub struct ClockState {
 /// Returns where the clock stands.
 #[utoipa::path(get, path = "/v1/clock", tag = "operation",
     responses((status = 200, body = ClockState), Problems))]
-pub(crate) async fn show(State(state): State<Arc<AppState>>, _: Principal) -> Json<ClockState> {
+pub(crate) async fn show(
+    State(state): State<Arc<AppState>>,
+    _: Principal,
+    _: NoQuery,
+) -> Json<ClockState> {
     Json(ClockState { now: state.clock.now(), clock: state.clock.kind() })
 }
 
@@ -39,7 +44,7 @@ pub(crate) async fn show(State(state): State<Arc<AppState>>, _: Principal) -> Js
 #[serde(deny_unknown_fields)]
 pub struct ClockBody {
     /// The instant.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "instant")]
     pub to: Option<DateTime<Utc>>,
     /// A span of time (ISO 8601), such as `P30D`, `P1Y` or `PT2H`.
     #[serde(default)]
@@ -53,6 +58,7 @@ pub struct ClockBody {
 pub(crate) async fn set(
     State(state): State<Arc<AppState>>,
     principal: Principal,
+    _: NoQuery,
     Sent(body): Sent<ClockBody>,
 ) -> Result<Json<Moved>, Problem> {
     principal.may(Action::MoveClock)?;
@@ -60,15 +66,18 @@ pub(crate) async fn set(
     Ok(Json(advance(&state, to).await?))
 }
 
+const BEYOND: &str = "The clock cannot go beyond the year 9999.";
+
 fn target(body: &ClockBody, now: DateTime<Utc>) -> Result<DateTime<Utc>, Problem> {
     let invalid = |detail: &str| Problem::new(Kind::ValueInvalid, detail);
     match (body.to, &body.advance) {
+        (Some(to), None) if 9999 < to.year() => Err(invalid(BEYOND)),
         (Some(to), None) => Ok(to),
         (None, Some(advance)) => {
             let span: Span = advance
                 .parse()
                 .map_err(|err| invalid(&format!("The field advance is not valid: {err}.")))?;
-            span.after(now).ok_or_else(|| invalid("The clock cannot go beyond the year 9999."))
+            span.after(now).ok_or_else(|| invalid(BEYOND))
         }
         (None, None) => Err(Problem::new(
             Kind::MissingField,

@@ -19,11 +19,11 @@ use utoipa::IntoParams;
 use super::{CommandAnswers, CommandHeaders, Problems, page};
 use crate::auth::Principal;
 use crate::command::{Envelope, etag, for_customer};
-use crate::extract::{Asked, At, Sent};
+use crate::extract::{Asked, At, NoQuery, Sent};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::wire::{
-    CommandQuery, CustomerState, DeclareBody, List, ListQuery, ReasonBody, RegisterBody,
+    CommandQuery, CustomerState, DeclareBody, List, ListQuery, ReasonBody, RegisterBody, instant,
 };
 
 /// Registers a customer.
@@ -121,6 +121,7 @@ pub(crate) async fn show(
     State(state): State<Arc<AppState>>,
     principal: Principal,
     At(customer): At<CustomerId>,
+    _: NoQuery,
 ) -> Result<Response, Problem> {
     principal.sees(&state, &customer).await?;
     let known = state.ledger.customer(&customer).await?;
@@ -135,10 +136,10 @@ pub(crate) async fn show(
 #[into_params(parameter_in = Query)]
 pub struct StateQuery {
     /// Only what had taken effect by then, included; everything when left out.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "instant")]
     pub as_of: Option<DateTime<Utc>>,
     /// Only what had been recorded by then, included; everything when left out.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "instant")]
     pub known_at: Option<DateTime<Utc>>,
 }
 

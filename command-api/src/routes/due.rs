@@ -14,7 +14,7 @@ use crate::auth::Principal;
 use crate::extract::Asked;
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::wire::{List, ListQuery};
+use crate::wire::{List, ListQuery, instant};
 
 /// Query of the renewal calendar.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -22,7 +22,7 @@ use crate::wire::{List, ListQuery};
 #[into_params(parameter_in = Query)]
 pub struct DueQuery {
     /// Only what is due by then, included.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "instant")]
     pub until: Option<DateTime<Utc>>,
     /// Most entries; 50 when left out, at most 500.
     #[serde(default)]

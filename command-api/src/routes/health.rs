@@ -11,6 +11,7 @@ use ledger_core::store::{CommitLog, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::extract::NoQuery;
 use crate::state::AppState;
 
 /// The process lives.
@@ -23,7 +24,7 @@ pub struct Alive {
 /// Says that the process lives.
 #[utoipa::path(get, path = "/healthz", tag = "operation", security(()),
     responses((status = 200, body = Alive)))]
-pub(crate) async fn alive() -> Json<Alive> {
+pub(crate) async fn alive(_: NoQuery) -> Json<Alive> {
     Json(Alive { status: "alive".to_owned() })
 }
 
@@ -39,7 +40,7 @@ pub struct Readiness {
 /// Says whether the ledger can do its work.
 #[utoipa::path(get, path = "/readyz", tag = "operation", security(()),
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
-pub(crate) async fn ready(State(state): State<Arc<AppState>>) -> Response {
+pub(crate) async fn ready(State(state): State<Arc<AppState>>, _: NoQuery) -> Response {
     let failures = failures(&state);
     let ready = failures.is_empty();
     let reasons = failures.into_iter().chain(state.publishing.complaint()).collect();

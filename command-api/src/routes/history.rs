@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Problems, limit, page};
+use super::{Problems, after, cursor, limit, page};
 use crate::auth::Principal;
 use crate::extract::{Asked, At};
 use crate::problem::{Problem, ProblemBody};
@@ -58,7 +58,7 @@ pub(crate) async fn audit(
     let query = ListQuery { limit, cursor, min_position };
     let views = state.views_at(min_position).await?;
     views.customer(&customer)?.ok_or_else(|| Problem::customer_unknown(&customer))?;
-    Ok(Json(list_of(views.audit(&customer, &filter, &paging(query)?)?)))
+    Ok(Json(list_of(views.audit(&customer, &filter, &paging(&query)?)?)))
 }
 
 /// Lists every charge and credit, with everything it was computed from.
@@ -74,15 +74,16 @@ pub(crate) async fn charges(
     principal.sees(&state, &customer).await?;
     let views = state.views_at(query.min_position).await?;
     views.customer(&customer)?.ok_or_else(|| Problem::customer_unknown(&customer))?;
-    Ok(Json(list_of(views.charges(&customer, &paging(query)?)?)))
+    Ok(Json(list_of(views.charges(&customer, &paging(&query)?)?)))
 }
 
-fn paging(query: ListQuery) -> Result<Paging, Problem> {
-    Ok(Paging { limit: limit(&query)?, after: query.cursor })
+fn paging(query: &ListQuery) -> Result<Paging, Problem> {
+    Ok(Paging { limit: limit(query)?, after: after(query)? })
 }
 
 fn list_of<T>(page: Page<T>) -> List<T> {
-    List { data: page.items, has_more: page.next.is_some(), next: page.next }
+    let next = page.next.map(|key| cursor(&key));
+    List { data: page.items, has_more: next.is_some(), next }
 }
 
 /// Lists every commit of the customer's stream, from the log itself.
@@ -97,6 +98,7 @@ pub(crate) async fn history(
     Asked(query): Asked<ListQuery>,
 ) -> Result<Json<List<Entry>>, Problem> {
     principal.sees(&state, &customer).await?;
+    state.check_position(query.min_position)?;
     let all = state.ledger.history(&StreamId::Customer(customer.clone())).await?;
     if all.is_empty() {
         return Err(Problem::customer_unknown(&customer));
@@ -156,6 +158,7 @@ pub(crate) async fn refusals(
     Asked(query): Asked<ListQuery>,
 ) -> Result<Json<List<RefusalEntry>>, Problem> {
     principal.sees(&state, &customer).await?;
+    state.check_position(query.min_position)?;
     let all = state.ledger.refusals(&StreamId::Customer(customer)).await?;
     let all = all.into_iter().map(RefusalEntry::of);
     Ok(Json(page(all, &query, |entry| padded(entry.number))?))

@@ -21,7 +21,7 @@ use super::Problems;
 use crate::auth::{Action, Principal};
 use crate::extract::Asked;
 use crate::output::chain;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::state::AppState;
 
 /// Query of the log.
@@ -32,7 +32,7 @@ pub struct LogQuery {
     /// Only commits after this position.
     #[serde(default)]
     pub after: u64,
-    /// Most commits; all when left out.
+    /// Most commits, at least 1; all when left out.
     #[serde(default)]
     pub limit: Option<u32>,
     /// Only commits of this stream: `catalogue` or `customer/ID`.
@@ -75,6 +75,9 @@ pub(crate) async fn journal(
 }
 
 async fn lines(log: &SegmentLog, query: LogQuery) -> Result<Response, Problem> {
+    if query.limit == Some(0) {
+        return Err(Problem::new(Kind::QueryInvalid, "The limit must be at least 1."));
+    }
     let commits = commits(log, &query).await?;
     let limit =
         query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));

@@ -12,6 +12,9 @@ pub mod log;
 pub mod subscriptions;
 pub mod views;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use projector::view_store::ViewStoreError;
 use serde::Serialize;
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 
@@ -91,6 +94,26 @@ pub(crate) fn limit(query: &ListQuery) -> Result<usize, Problem> {
     usize::try_from(limit).map_err(|err| Problem::internal(&err))
 }
 
+/// The cursor of a key: its checksum, so that no other text passes for one, and the key.
+pub(crate) fn cursor(key: &str) -> String {
+    format!("{:08x}-{}", crc32c::crc32c(key.as_bytes()), URL_SAFE_NO_PAD.encode(key))
+}
+
+/// The key after which `query` goes on; none from the start.
+///
+/// # Errors
+///
+/// [`Kind::QueryInvalid`] for a cursor that was never handed out.
+pub(crate) fn after(query: &ListQuery) -> Result<Option<String>, Problem> {
+    let Some(text) = &query.cursor else { return Ok(None) };
+    let key = text.split_once('-').and_then(|(_, key)| URL_SAFE_NO_PAD.decode(key).ok());
+    let key = key.and_then(|key| String::from_utf8(key).ok());
+    match key.filter(|key| cursor(key) == *text) {
+        Some(key) => Ok(Some(key)),
+        None => Err(ViewStoreError::NotACursor(text.clone()).into()),
+    }
+}
+
 /// The part of `items`, which are in the order of their keys, that `query` asks for.
 ///
 /// # Errors
@@ -102,12 +125,12 @@ pub(crate) fn page<T>(
     key: impl Fn(&T) -> String,
 ) -> Result<List<T>, Problem> {
     let limit = limit(query)?;
-    let follows =
-        |item: &T| query.cursor.as_ref().is_none_or(|cursor| cursor.as_str() < key(item).as_str());
+    let after = after(query)?;
+    let follows = |item: &T| after.as_ref().is_none_or(|after| *after < key(item));
     let mut rest = items.into_iter().filter(follows);
     let data: Vec<T> = rest.by_ref().take(limit).collect();
     let has_more = rest.next().is_some();
-    let next = if has_more { data.last().map(key) } else { None };
+    let next = if has_more { data.last().map(|last| cursor(&key(last))) } else { None };
     Ok(List { data, has_more, next })
 }
 
@@ -127,6 +150,10 @@ mod tests {
         assert_eq!((first.data, first.has_more), (vec!["a", "b"], true));
         let second = page(letters(), &ask(2, first.next.as_deref()), key).unwrap();
         assert_eq!((second.data, second.has_more, second.next), (vec!["c"], false, None));
+        for garbage in ["", "a", "-", "00000000-YQ", "zz", "c1d04330-YR"] {
+            let refused = page(letters(), &ask(2, Some(garbage)), key).unwrap_err();
+            assert_eq!(refused.body.code, "QUERY_INVALID", "{garbage}");
+        }
         assert_eq!(page(letters(), &ask(0, None), key).unwrap_err().body.code, "QUERY_INVALID");
         assert_eq!(page(letters(), &ask(501, None), key).unwrap_err().body.code, "QUERY_INVALID");
     }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use ledger_core::customer::Rejection;
 use ledger_core::ids::{CustomerId, SubscriptionId};
-use ledger_core::record::Refusal;
 use projector::views::subscriptions::SubscriptionDocument;
 
 use super::{CommandAnswers, CommandHeaders, Problems, page};
@@ -160,8 +158,5 @@ pub(crate) async fn show(
     let views = state.views_at(query.min_position).await?;
     views.customer(&customer)?.ok_or_else(|| Problem::customer_unknown(&customer))?;
     let found = views.subscription(&customer, &subscription)?;
-    found.map(Json).ok_or_else(|| {
-        let rejection = Rejection::SubscriptionUnknown { subscription };
-        Problem::refused(&Refusal::from(&rejection))
-    })
+    found.map(Json).ok_or_else(|| Problem::subscription_unknown(subscription))
 }

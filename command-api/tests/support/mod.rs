@@ -14,6 +14,9 @@ use clap::Parser;
 use command_api::config::Config;
 use command_api::start::{Running, open};
 use command_api::state::AppState;
+use ledger_core::folder::{ClockKind, DataFolder};
+use ledger_core::store::CommitLog;
+use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -138,11 +141,10 @@ impl Server {
     pub async fn start(dir: TempDir, more: &[&str]) -> Self {
         let data = dir.path().join("data");
         if !data.exists() {
-            let made = ledger_core::folder::DataFolder::open_or_create(
-                &data,
-                ledger_core::folder::ClockKind::Simulated,
-            );
-            made.unwrap();
+            let made = DataFolder::open_or_create(&data, ClockKind::Simulated).unwrap();
+            for dir in [made.log(), made.journal()] {
+                SegmentLog::open(&dir, SegmentOptions::default()).unwrap().close().unwrap();
+            }
             write_tokens(&data);
         }
         let args = ["command-api", "--data", data.to_str().unwrap(), "--clock", "simulated"];
@@ -213,7 +215,6 @@ impl Server {
 
     /// Waits until the views have everything.
     pub async fn settle(&self) {
-        use ledger_core::store::CommitLog;
         let state = self.state();
         state.views.wait_for(state.ledger.log().durable_position()).await.unwrap();
     }
