@@ -385,7 +385,7 @@ fn lines_to_try(url: &str, tokens: &Path) -> String {
         "{curl} {subscriptions}\n\
          {curl} -H 'Content-Type: application/json' -d '{{\"seats\": 5, \"reason\": \"New hires\"}}' \
          '{subscriptions}/{seats}/add-seats?dry_run=true'\n  \
-         cargo run --release -p replay-tool -- history {customer} --url {url} --tokens {tokens}\n"
+         cargo run --release --bin replay-tool -- history {customer} --url {url} --tokens {tokens}\n"
     )
 }
 
