@@ -35,9 +35,10 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Commands listed in the answer to a move of the clock; the count is complete in any case.
 const LISTED_MAX: usize = 100;
 
-/// What was refused, or done by another scheduler: per command id, the number of catalogues there
-/// were. Tried again only after another import, since nothing else can change the answer.
-pub type Refused = BTreeMap<CommandId, usize>;
+/// What is listed as due but needs no further attempt: refused, impossible, or done by another
+/// scheduler; per command id, the number of catalogues there were. Tried again after the next import,
+/// because a catalogue in force at the due instant may change the answer, and after a restart.
+pub type Settled = BTreeMap<CommandId, usize>;
 
 /// A command that the scheduler carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -122,8 +123,8 @@ impl From<SchedulerError> for Problem {
 ///
 /// See [`SchedulerError`]. A refusal is no error: it is logged once, and the others go on.
 pub async fn catch_up(state: &AppState) -> Result<Moved, SchedulerError> {
-    let mut refused = state.refused.lock().await;
-    let mut round = Round::new(state, &mut refused);
+    let mut settled = state.settled.lock().await;
+    let mut round = Round::new(state, &mut settled);
     round.carry_out(state.now()).await?;
     Ok(round.moved)
 }
@@ -135,12 +136,12 @@ pub async fn catch_up(state: &AppState) -> Result<Moved, SchedulerError> {
 /// See [`SchedulerError`]; the clock then stands where it got to.
 pub async fn advance(state: &AppState, to: DateTime<Utc>) -> Result<Moved, SchedulerError> {
     let Clock::Simulated(clock) = &state.clock else { return Err(SchedulerError::RealClock) };
-    let mut refused = state.refused.lock().await;
+    let mut settled = state.settled.lock().await;
     let now = clock.now();
     if to < now {
         return Err(ClockError::Backwards { now, asked: to }.into());
     }
-    let mut round = Round::new(state, &mut refused);
+    let mut round = Round::new(state, &mut settled);
     round.go_on()?;
     round.carry_out(now).await?;
     while let Some(due_at) = round.next_due()?.filter(|due_at| *due_at <= to) {
@@ -189,8 +190,8 @@ pub async fn run(state: Arc<AppState>, mut shutdown: watch::Receiver<bool>) {
 }
 
 async fn until_next_due(state: &AppState) -> Duration {
-    let mut refused = state.refused.lock().await;
-    match Round::new(state, &mut refused).next_due() {
+    let mut settled = state.settled.lock().await;
+    match Round::new(state, &mut settled).next_due() {
         Ok(Some(due_at)) => {
             let left = due_at.signed_duration_since(state.now());
             left.to_std().unwrap_or(Duration::ZERO).min(SLEEP_MAX)
@@ -210,7 +211,7 @@ enum Fate {
 /// One pass of the scheduler over what is due.
 struct Round<'a> {
     state: &'a AppState,
-    refused: &'a mut Refused,
+    settled: &'a mut Settled,
     /// Commands tried in this pass: each is tried once, whatever comes of it.
     tried: BTreeSet<CommandId>,
     catalogues: usize,
@@ -218,12 +219,12 @@ struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    fn new(state: &'a AppState, refused: &'a mut Refused) -> Self {
+    fn new(state: &'a AppState, settled: &'a mut Settled) -> Self {
         let catalogues = state.ledger.catalogues().iter().count();
-        refused.retain(|_, tried_at| *tried_at == catalogues);
+        settled.retain(|_, tried_at| *tried_at == catalogues);
         let moved =
             Moved { now: state.clock.now(), carried_out: 0, commands: Vec::new(), refused: 0 };
-        Self { state, refused, tried: BTreeSet::new(), catalogues, moved }
+        Self { state, settled, tried: BTreeSet::new(), catalogues, moved }
     }
 
     /// Carries out what is due at `now`, in order; what that makes due, too.
@@ -252,13 +253,13 @@ impl<'a> Round<'a> {
 
     fn is_open(&self, due: &DueDocument) -> bool {
         let id = command_id(due);
-        !self.tried.contains(&id) && !self.refused.contains_key(&id)
+        !self.tried.contains(&id) && !self.settled.contains_key(&id)
     }
 
     /// The first instant at which something is due that has not been tried.
     fn next_due(&self) -> Result<Option<DateTime<Utc>>, SchedulerError> {
-        // What was carried out is no longer due, so what is listed but settled is in `refused`.
-        let first = self.state.views.all_due(self.refused.len().saturating_add(1))?;
+        // What was carried out is no longer due, so what is listed all the same is in `settled`.
+        let first = self.state.views.all_due(self.settled.len().saturating_add(1))?;
         Ok(first.iter().find(|due| self.is_open(due)).map(|due| due.due_at))
     }
 
@@ -270,7 +271,7 @@ impl<'a> Round<'a> {
                 let (customer, subscription) = (&due.customer, &due.subscription);
                 let error = chain(&err);
                 tracing::error!(%customer, %subscription, %id, %error, "due, but impossible");
-                self.refused.insert(id, self.catalogues);
+                self.settled.insert(id, self.catalogues);
                 return Ok(());
             }
             fate => fate?,
@@ -278,13 +279,13 @@ impl<'a> Round<'a> {
         match fate {
             Fate::Done(recorded) => self.note(due, &recorded),
             Fate::DoneBefore => {
-                self.refused.insert(id, self.catalogues);
+                self.settled.insert(id, self.catalogues);
             }
             Fate::Refused(refusal) => {
                 let (customer, subscription) = (&due.customer, &due.subscription);
                 let reason = &refusal.message;
                 tracing::warn!(%customer, %subscription, %id, %reason, "due, but refused");
-                self.refused.insert(id, self.catalogues);
+                self.settled.insert(id, self.catalogues);
                 self.moved.refused = self.moved.refused.saturating_add(1);
             }
         }

@@ -153,7 +153,7 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
         sessions: Sessions::default(),
         publishing,
         stopping: watch::Sender::new(false),
-        refused: tokio::sync::Mutex::default(),
+        settled: tokio::sync::Mutex::default(),
     });
     let mut running = Running { state, shutdown, tasks };
     if let Err(err) = prepare(&running.state, config, story.as_ref()).await {

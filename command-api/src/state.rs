@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::VIEWS_WAIT;
 use crate::pages::session::Sessions;
 use crate::problem::{Kind, Problem};
-use crate::scheduler::Refused;
+use crate::scheduler::Settled;
 use crate::start::Publishing;
 use crate::tokens::Tokens;
 
@@ -36,7 +36,7 @@ pub struct AppState {
     /// Becomes true when the server is to stop; what takes long then ends early.
     pub stopping: watch::Sender<bool>,
     /// What the scheduler has tried in vain; whoever holds it is the one that schedules.
-    pub refused: tokio::sync::Mutex<Refused>,
+    pub settled: tokio::sync::Mutex<Settled>,
 }
 
 impl AppState {

@@ -139,7 +139,7 @@ fn second(server: &Server) -> Arc<AppState> {
         sessions: command_api::pages::session::Sessions::default(),
         publishing: first.publishing.clone(),
         stopping: tokio::sync::watch::Sender::new(false),
-        refused: tokio::sync::Mutex::default(),
+        settled: tokio::sync::Mutex::default(),
     })
 }
 

@@ -153,16 +153,6 @@ impl ViewStore {
         })
     }
 
-    /// When something is due next, or was due first.
-    ///
-    /// # Errors
-    ///
-    /// As every read.
-    pub fn next_due(&self) -> Result<Option<DateTime<Utc>>, ViewStoreError> {
-        let first = self.all_due(1)?;
-        Ok(first.first().map(|document| document.due_at))
-    }
-
     /// What will be due, the earliest first: the renewal calendar.
     ///
     /// # Errors
