@@ -208,6 +208,7 @@ pub fn store(err: &StoreError) -> Failure {
         StoreError::Conflict { .. }
         | StoreError::Unknown(_)
         | StoreError::Full(_)
+        | StoreError::Overloaded
         | StoreError::Poisoned
         | StoreError::Closed
         | StoreError::Exhausted(_)
