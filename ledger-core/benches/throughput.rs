@@ -8,7 +8,6 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +25,7 @@ use ledger_core::ids::{
     Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
     StreamId, SubscriptionId,
 };
-use ledger_core::ledger::{Ledger, Request};
+use ledger_core::ledger::{Ledger, LedgerOptions, Request};
 use ledger_core::money::Currency;
 use ledger_core::record::Recorded;
 use ledger_core::store::CommitLog;
@@ -61,8 +60,8 @@ impl World {
         let open = |name| SegmentLog::open(&dir.path().join(name), SegmentOptions::default());
         let (log, journal) = (open("log").unwrap(), open("journal").unwrap());
         let runtime = Runtime::new().unwrap();
-        let accounts_max = NonZeroUsize::new(1024).unwrap();
-        let ledger = runtime.block_on(Ledger::open(log, journal, accounts_max)).unwrap();
+        let ledger =
+            runtime.block_on(Ledger::open(log, journal, LedgerOptions::default())).unwrap();
         let world =
             Self { runtime, ledger: Arc::new(ledger), commands: AtomicU64::new(0), _dir: dir };
         world.runtime.block_on(world.fill(customers));
