@@ -1,12 +1,14 @@
 //! Who writes when: the caller alone while the log is idle and its disk fast, else the writer's thread.
 //!
 //! Handing a commit to another thread and its answer back costs more than a fast sync. So an append
-//! that finds the log idle is written where it is awaited. Whatever arrives meanwhile is left to the
-//! thread, which writes it as one group. On a slow disk the thread writes everything, so that no
+//! that finds the log idle is written where it is awaited, after all others that are ready to append
+//! had their turn. Whatever arrives meanwhile is left to the thread, which writes it as one group. On a slow disk the thread writes everything, so that no
 //! caller's thread is held up.
 
+use std::future;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::Poll;
 use std::time::Duration;
 
 use super::queue::{Outcome, Phase, Queue};
@@ -103,9 +105,14 @@ impl Driver {
         self.finish()
     }
 
+    /// Whether a caller may write: a single append waits.
+    fn is_for_callers(&self) -> bool {
+        self.drive == Drive::ThreadAndCallers && self.queue.len() == 1
+    }
+
     /// Sees to it that what waits is written.
     fn start(&self) {
-        if self.drive == Drive::ThreadAndCallers && self.queue.len() == 1 {
+        if self.is_for_callers() {
             match self.writer.try_lock() {
                 Ok(mut writer) if writer.as_ref().is_some_and(is_quick) => {
                     // A failure has poisoned the queue, which answers everybody.
@@ -151,11 +158,28 @@ impl Entered {
 
     /// Waits for the outcome, having seen to it that there will be one.
     pub(super) async fn wait(mut self, outcome: Outcome) -> Result<Appended, StoreError> {
+        if self.0.as_ref().is_some_and(|driver| driver.is_for_callers()) {
+            yield_once().await;
+        }
         if let Some(driver) = self.0.take() {
             driver.start();
         }
         outcome.await.unwrap_or_else(|_| Err(StoreError::Unknown(io::Error::other("no answer"))))
     }
+}
+
+/// Lets the other tasks of this thread go first.
+async fn yield_once() {
+    let mut has_yielded = false;
+    future::poll_fn(|context| {
+        if has_yielded {
+            return Poll::Ready(());
+        }
+        has_yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Drop for Entered {
