@@ -1,7 +1,8 @@
 //! Commands per second through `Ledger::execute` on the segment log, beside plain `write` and
 //! `fdatasync` of as many bytes in the same grouping, and a full replay.
 //!
-//! `cargo bench -p ledger-core`. Read the ratios within one run; the disk's speed drifts between runs.
+//! `cargo bench -p ledger-core --bench throughput`. Read the ratios within one run; the disk's speed
+//! drifts between runs. `LEDGER_SYNC_MICROS=400` makes every sync take so much longer, in both.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 #![allow(missing_docs, reason = "the macro that collects benchmarks makes public items")]
@@ -11,6 +12,8 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
@@ -29,7 +32,7 @@ use ledger_core::ledger::{Ledger, LedgerOptions, Request};
 use ledger_core::money::Currency;
 use ledger_core::record::Recorded;
 use ledger_core::store::CommitLog;
-use ledger_core::store::segment::{SegmentLog, SegmentOptions};
+use ledger_core::store::segment::{SegmentLog, SegmentOptions, slow};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -57,7 +60,8 @@ struct World {
 impl World {
     fn new(customers: usize) -> Arc<Self> {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let open = |name| SegmentLog::open(&dir.path().join(name), SegmentOptions::default());
+        let options = SegmentOptions::default();
+        let open = |name| slow::open_log(&dir.path().join(name), options, sync_pause());
         let (log, journal) = (open("log").unwrap(), open("journal").unwrap());
         let runtime = Runtime::new().unwrap();
         let ledger =
@@ -139,6 +143,12 @@ impl World {
     }
 }
 
+/// What a sync takes beyond what this machine's disk needs.
+fn sync_pause() -> Duration {
+    let micros = std::env::var("LEDGER_SYNC_MICROS").ok();
+    Duration::from_micros(micros.map_or(0, |micros| micros.parse().unwrap()))
+}
+
 fn stream(number: usize) -> StreamId {
     StreamId::Customer(CustomerId::try_new(format!("customer-{number}")).unwrap())
 }
@@ -161,6 +171,7 @@ fn plain_write_and_fdatasync(bencher: Bencher, callers: usize) {
     bencher.counter(commands(callers)).bench_local(|| {
         for _ in 0..ROUNDS {
             file.write_all(&group).unwrap();
+            thread::sleep(sync_pause());
             file.sync_data().unwrap();
         }
     });

@@ -20,7 +20,7 @@
 //! are, and never changes again. See `footer`.
 //!
 //! `docs/LOG-FORMAT.md` tells auditors and operators the same, with the rules. Reading order:
-//! `format` (bytes), `disk` (system calls) and `simulated` (a disk for tests), `anchor` and `folder` (files), `merkle` and
+//! `format` (bytes), `disk` (system calls), `simulated` and `slow` (disks for tests and benchmarks), `anchor` and `folder` (files), `merkle` and
 //! `footer` (what seals a segment), `index` and `reader`
 //! (what readers see), `queue`, `writer` and `driver` (how it grows), `walk` (how it is checked), `backup`
 //! (how it is copied).
@@ -40,6 +40,8 @@ mod queue;
 mod reader;
 #[cfg(any(test, feature = "testing"))]
 pub mod simulated;
+#[cfg(feature = "testing")]
+pub mod slow;
 mod walk;
 mod writer;
 

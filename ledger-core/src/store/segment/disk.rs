@@ -174,15 +174,21 @@ impl DiskFile for File {
     }
 }
 
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(true).open(path)
+}
+
+pub(super) fn open(path: &Path, access: Access) -> io::Result<File> {
+    File::options().read(true).write(access == Access::ReadWrite).open(path)
+}
+
 impl Disk for RealDisk {
     fn create(&self, path: &Path) -> io::Result<NamedFile> {
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
-        Ok(NamedFile::new(path, file))
+        Ok(NamedFile::new(path, create(path)?))
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<NamedFile> {
-        let file = File::options().read(true).write(access == Access::ReadWrite).open(path)?;
-        Ok(NamedFile::new(path, file))
+        Ok(NamedFile::new(path, open(path, access)?))
     }
 
     fn rename(&self, file: &mut NamedFile, to: &Path) -> io::Result<()> {
