@@ -33,7 +33,9 @@ pub enum EngineError {
     #[error("the value of {0} does not match its checksum")]
     Checksum(String),
     /// It failed before and is not asked again.
-    #[error("the database failed before: restart to check and, if need be, rebuild the views")]
+    #[error(
+        "the database failed before: restart to check it and, if need be, rebuild what it held"
+    )]
     Broken,
     /// Its file cannot be synced.
     #[error("the database's file cannot be synced")]
@@ -41,7 +43,7 @@ pub enum EngineError {
 }
 
 /// A sled database that is left alone after its first failure.
-pub(super) struct Engine {
+pub struct Engine {
     /// Always there; taken when dropped.
     db: Option<Db>,
     data_file: PathBuf,
@@ -52,7 +54,11 @@ impl Engine {
     /// Opens or creates the database in `dir`, of which the caller holds the lock beside it.
     ///
     /// Blocks, perhaps for ever if the files are damaged.
-    pub(super) fn open(dir: &Path) -> Result<Self, EngineError> {
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] when it cannot be opened.
+    pub fn open(dir: &Path) -> Result<Self, EngineError> {
         let config = sled::Config::new()
             .path(dir)
             .cache_capacity(CACHE_BYTES)
@@ -64,7 +70,11 @@ impl Engine {
     }
 
     /// The value of `key`, checked.
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`]; nothing can be asked afterwards.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
         self.run(|db| {
             let framed = db.get(key)?;
             framed.map(|framed| unframe(key, &framed)).transpose()
@@ -73,7 +83,11 @@ impl Engine {
 
     /// Calls `visit` for the entries whose key starts with `prefix` and is at least `from`, in order,
     /// until it returns false.
-    pub(super) fn scan(
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`]; nothing can be asked afterwards.
+    pub fn scan(
         &self,
         prefix: &[u8],
         from: &[u8],
@@ -91,7 +105,11 @@ impl Engine {
     }
 
     /// As [`scan`](Self::scan), but all that starts with `prefix`, the last first.
-    pub(super) fn scan_back(
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`]; nothing can be asked afterwards.
+    pub fn scan_back(
         &self,
         prefix: &[u8],
         mut visit: impl FnMut(&[u8], Vec<u8>) -> bool,
@@ -108,7 +126,11 @@ impl Engine {
     }
 
     /// Writes all entries or, after a crash, none; `None` removes.
-    pub(super) fn write<'a>(
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`]; nothing can be asked afterwards.
+    pub fn write<'a>(
         &self,
         entries: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
     ) -> Result<(), EngineError> {
@@ -123,12 +145,21 @@ impl Engine {
     }
 
     /// Makes everything written durable.
-    pub(super) fn flush(&self) -> Result<(), EngineError> {
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`]; nothing can be asked afterwards.
+    pub fn flush(&self) -> Result<(), EngineError> {
         self.run(|db| {
             db.flush()?;
             // sled only asks the system to start writing.
             File::open(&self.data_file).and_then(|file| file.sync_data()).map_err(EngineError::Sync)
         })
+    }
+
+    /// Leaves the database alone from now on, because what it answered cannot be right.
+    pub fn condemn(&self) {
+        self.is_broken.store(true, Ordering::Release);
     }
 
     fn run<T>(&self, work: impl FnOnce(&Db) -> Result<T, EngineError>) -> Result<T, EngineError> {
@@ -138,7 +169,7 @@ impl Engine {
         }
         let result = caught(|| work(db));
         if result.is_err() {
-            self.is_broken.store(true, Ordering::Release);
+            self.condemn();
         }
         result
     }
@@ -157,7 +188,7 @@ impl Drop for Engine {
             Ok(())
         });
         if let Err(err) = closed {
-            tracing::warn!(%err, "the views' database was not closed cleanly");
+            tracing::warn!(file = %self.data_file.display(), %err, "a database was not closed cleanly");
         }
     }
 }
