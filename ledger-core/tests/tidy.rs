@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in reading order, as `lib.rs` declares them. A module may use only those before it.
-const READING_ORDER: [&str; 14] = [
+const READING_ORDER: [&str; 15] = [
     "ids",
     "calendar",
     "money",
@@ -19,6 +19,7 @@ const READING_ORDER: [&str; 14] = [
     "folder",
     "derived",
     "record",
+    "snapshot",
     "ledger",
     "lib",
 ];

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,6 +41,18 @@ pub enum EngineError {
     /// Its file cannot be synced.
     #[error("the database's file cannot be synced")]
     Sync(#[source] std::io::Error),
+}
+
+impl EngineError {
+    /// Whether only space on the disk was missing.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        let kind = match self {
+            Self::Failed(sled::Error::Io(err)) | Self::Sync(err) => err.kind(),
+            Self::Failed(_) | Self::Panicked(_) | Self::Checksum(_) | Self::Broken => return false,
+        };
+        matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+    }
 }
 
 /// A sled database that is left alone after its first failure.

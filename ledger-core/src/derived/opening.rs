@@ -123,7 +123,9 @@ fn beside(dir: &Path, suffix: &str) -> PathBuf {
     dir.with_file_name(name)
 }
 
-fn chain(err: &dyn Error) -> String {
+/// What an error says and what caused it, in one line.
+#[must_use]
+pub fn chain(err: &dyn Error) -> String {
     let mut text = err.to_string();
     let mut source = err.source();
     while let Some(err) = source {
