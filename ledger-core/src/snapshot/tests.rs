@@ -245,7 +245,6 @@ async fn a_kill_leaves_an_earlier_snapshot_or_the_last_but_no_mixture() {
         copy(&live, &killed);
         let found = open(&killed).await.load(&acme);
         assert!(written.contains(&found), "after version {version}");
-        assert!(!is_aside(&killed), "after version {version}");
         if version % 4 == 0 {
             assert_eq!(found.map(|found| found.version), Some(version), "it was flushed");
         }
@@ -351,6 +350,12 @@ fn files(dir: &Path) -> Vec<(String, u64)> {
     files
         .map(|file| (file.file_name().into_string().unwrap(), file.metadata().unwrap().len()))
         .collect()
+}
+
+#[tokio::test]
+async fn an_untouched_folder_is_used_as_it_is() {
+    let (dir, kept) = whole().await;
+    assert!(!survives(&damaged(&dir, "untouched"), &kept, "untouched").await);
 }
 
 #[tokio::test]
