@@ -11,9 +11,6 @@ use std::time::Duration;
 
 use sled::{Batch, Db};
 
-/// Memory that sled may use for pages, in bytes.
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
-
 /// The file that holds sled's data; its flush does not reach the disk by itself.
 const DATA_FILE: &str = "db";
 
@@ -66,15 +63,18 @@ pub struct Engine {
 impl Engine {
     /// Opens or creates the database in `dir`, of which the caller holds the lock beside it.
     ///
+    /// `cache_bytes` is what it keeps of its pages as they are on disk; in memory they take many times
+    /// as much.
+    ///
     /// Blocks, perhaps for ever if the files are damaged.
     ///
     /// # Errors
     ///
     /// [`EngineError`] when it cannot be opened.
-    pub fn open(dir: &Path) -> Result<Self, EngineError> {
+    pub fn open(dir: &Path, cache_bytes: u64) -> Result<Self, EngineError> {
         let config = sled::Config::new()
             .path(dir)
-            .cache_capacity(CACHE_BYTES)
+            .cache_capacity(cache_bytes)
             .flush_every_ms(None)
             .print_profile_on_drop(false);
         let db = open_unlocked(|| caught(|| Ok(config.open()?)))?;
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn a_panic_is_an_error_and_nothing_is_asked_afterwards() {
         let dir = tempfile::tempdir().unwrap();
-        let engine = Engine::open(dir.path()).unwrap();
+        let engine = Engine::open(dir.path(), 1024 * 1024).unwrap();
         let panicked = engine.run(|_| -> Result<(), EngineError> { panic!("on purpose") });
         assert!(matches!(panicked, Err(EngineError::Panicked(text)) if text == "on purpose"));
         assert!(matches!(engine.get(b"key"), Err(EngineError::Broken)));

@@ -13,6 +13,9 @@ use crate::customer::FOLD_VERSION;
 use crate::derived::{Engine, EngineError, LockError, NotOpened, Report, lock, set_aside, watched};
 use crate::ids::StreamId;
 
+/// Pages kept in memory, in bytes on disk: few, since a snapshot is read once.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+
 /// Bytes of a piece. sled moves values from 4 kB on to files that a power cut can lose.
 const PIECE_BYTES: usize = 3 * 1024;
 
@@ -85,9 +88,14 @@ impl Pieces {
         Ok(Self { engine, writes: AtomicU64::new(0), _lock: lock })
     }
 
-    /// The last snapshot of `stream`; `None`, too, while one is being written.
+    /// The last snapshot of `stream`; `None`, too, while any is being written.
+    ///
+    /// sled makes readers wait while a batch is written, and a write that hangs must hold up no one.
     pub(super) fn read(&self, stream: &StreamId) -> Result<Option<Vec<u8>>, Odd> {
         let writes = self.writes.load(Ordering::SeqCst);
+        if !writes.is_multiple_of(2) {
+            return Ok(None);
+        }
         let (prefix, mut whole) = (prefix(stream), Vec::new());
         self.engine.scan(&prefix, &prefix, |_, piece| {
             whole.extend(piece);
@@ -102,7 +110,7 @@ impl Pieces {
                 return Ok(Some(whole));
             }
         }
-        if writes.is_multiple_of(2) && writes == self.writes.load(Ordering::SeqCst) {
+        if writes == self.writes.load(Ordering::SeqCst) {
             return Err(Odd::Pieces(stream.clone()));
         }
         Ok(None)
@@ -121,8 +129,16 @@ impl Pieces {
         let removed = (count(length)..before).map(|number| (number, None));
         let entries: Vec<(Vec<u8>, Option<&[u8]>)> =
             written.chain(removed).map(|(number, piece)| (key(&prefix, number), piece)).collect();
+        self.change(entries.iter().map(|(key, piece)| (&key[..], *piece)))
+    }
+
+    /// Writes a batch, and lets readers know how long.
+    fn change<'a>(
+        &self,
+        entries: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+    ) -> Result<(), Odd> {
         self.writes.fetch_add(1, Ordering::SeqCst);
-        let result = self.engine.write(entries.iter().map(|(key, piece)| (&key[..], *piece)));
+        let result = self.engine.write(entries);
         self.writes.fetch_add(1, Ordering::SeqCst);
         Ok(result?)
     }
@@ -140,8 +156,11 @@ impl Pieces {
                 is_outdated && outdated.len() < REMOVED_AT_ONCE
             })?;
         }
-        self.engine.write(outdated.iter().map(|key| (&key[..], None)))?;
-        Ok(!outdated.is_empty())
+        if outdated.is_empty() {
+            return Ok(false);
+        }
+        self.change(outdated.iter().map(|key| (&key[..], None)))?;
+        Ok(true)
     }
 
     /// Makes everything written durable.
@@ -161,7 +180,7 @@ async fn examine(dir: &Path, log_id: [u8; 16]) -> Result<Engine, Odd> {
 }
 
 fn find(dir: &Path, log_id: [u8; 16], report: Report<'_>) -> Result<Engine, Odd> {
-    let engine = Engine::open(dir)?;
+    let engine = Engine::open(dir, CACHE_BYTES)?;
     report();
     match engine.get(LOG_KEY)? {
         Some(stored) if stored == log_id => {}
@@ -237,6 +256,17 @@ mod tests {
         };
         pieces.engine.scan(b"", b"", entry).unwrap();
         assert_eq!(left, [LOG_KEY.to_vec(), key(&prefix(&StreamId::Catalogue), 0)]);
+        assert_eq!(pieces.read(&StreamId::Catalogue).unwrap(), Some(b"kept".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn nobody_asks_while_a_write_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let pieces = Pieces::open(&dir.path().join("snapshots"), [7; 16]).await.unwrap();
+        pieces.write(&StreamId::Catalogue, b"kept").unwrap();
+        pieces.writes.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(pieces.read(&StreamId::Catalogue).unwrap(), None);
+        pieces.writes.fetch_add(1, Ordering::SeqCst);
         assert_eq!(pieces.read(&StreamId::Catalogue).unwrap(), Some(b"kept".to_vec()));
     }
 

@@ -10,6 +10,9 @@ use super::digest::Digest;
 use super::{Head, ViewStoreError, is_meta};
 use crate::views::view_set;
 
+/// Pages kept in memory, in bytes on disk.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
 /// File that tells up to which position the views were flushed.
 const FLUSHED: &str = "flushed";
 
@@ -63,7 +66,7 @@ pub(super) async fn examine(dir: &Path) -> Result<Found, Odd> {
 
 fn find(dir: &Path, report: Report<'_>) -> Result<Found, Odd> {
     let flushed = read_flushed(dir)?;
-    let engine = Engine::open(dir)?;
+    let engine = Engine::open(dir, CACHE_BYTES)?;
     report();
     let stored = match engine.get(Head::KEY)? {
         Some(json) => Some(Head::read(&json).ok_or(Odd::Cursor)?),
