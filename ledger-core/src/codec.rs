@@ -114,7 +114,7 @@ events! {
 }
 
 /// The layout inside: big-endian, fixed width, so that it can be read without this crate.
-fn layout() -> Configuration<bincode::config::BigEndian, bincode::config::Fixint> {
+pub(crate) fn layout() -> Configuration<bincode::config::BigEndian, bincode::config::Fixint> {
     standard().with_big_endian().with_fixed_int_encoding()
 }
 

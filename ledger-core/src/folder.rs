@@ -170,6 +170,12 @@ impl DataFolder {
     pub fn views(&self) -> PathBuf {
         self.root.join("views")
     }
+
+    /// Where the snapshots of customers lie; they can be deleted while the ledger is stopped.
+    #[must_use]
+    pub fn snapshots(&self) -> PathBuf {
+        self.root.join("snapshots")
+    }
 }
 
 /// Whether a log was ever opened in `dir`: it leaves more than its lock.

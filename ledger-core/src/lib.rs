@@ -5,8 +5,9 @@
 //! - pure: [`ids`], [`calendar`], [`money`], [`catalogue`], [`customer`] (command, event, rejection,
 //!   state, decide), [`charges`];
 //! - bytes: [`commit`] (canonical bytes and the hash link), [`codec`] (events to bytes and back);
-//! - I/O: [`store`] (the seam and two stores), [`folder`] (what lies where on disk), [`record`]
-//!   (commits read back), [`ledger`] (the only caller of decide and store).
+//! - I/O: [`store`] (the seam and two stores), [`folder`] (what lies where on disk), [`derived`] (what
+//!   can be rebuilt, in sled), [`record`] (commits read back), [`snapshot`] (customers kept for the next
+//!   time), [`ledger`] (the only caller of decide and store).
 
 pub mod ids;
 
@@ -28,6 +29,10 @@ pub mod store;
 
 pub mod folder;
 
+pub mod derived;
+
 pub mod record;
+
+pub mod snapshot;
 
 pub mod ledger;

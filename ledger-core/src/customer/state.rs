@@ -14,6 +14,10 @@ use crate::calendar::Period;
 use crate::ids::{OfferId, ProgrammeId, ResellerId, SubscriptionId, UserId};
 use crate::money::{Currency, Money};
 
+/// Version of what folding makes of events, and of the bytes in which a snapshot keeps it. Raise it with
+/// every change of either; `tests/golden.rs` notices.
+pub const FOLD_VERSION: u32 = 1;
+
 /// A customer with everything it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
