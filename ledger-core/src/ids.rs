@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// Longest id accepted, in characters. Keeps a NATS subject of five tokens below 512 bytes.
 pub const ID_CHARS_MAX: usize = 64;
@@ -57,12 +58,12 @@ fn check(
     text: &str,
     chars_max: usize,
     allowed: &'static str,
-    is_allowed: fn(char) -> bool,
+    is_allowed: impl Fn(char) -> bool,
 ) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty);
     }
-    if chars_max < text.chars().count() {
+    if chars_max < text.len() && chars_max < text.chars().count() {
         return Err(IdError::TooLong { chars_max });
     }
     match text.chars().find(|c| !is_allowed(*c)) {
@@ -75,8 +76,8 @@ macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident, $check:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[serde(try_from = "SmolStr", into = "SmolStr")]
+        pub struct $name(SmolStr);
 
         impl $name {
             /// Accepts `text` when it follows the rules of this type.
@@ -84,7 +85,7 @@ macro_rules! text_type {
             /// # Errors
             ///
             /// [`IdError`] says what is wrong with the text.
-            pub fn try_new(text: impl Into<String>) -> Result<Self, IdError> {
+            pub fn try_new(text: impl Into<SmolStr>) -> Result<Self, IdError> {
                 let text = text.into();
                 $check(&text)?;
                 Ok(Self(text))
@@ -103,6 +104,14 @@ macro_rules! text_type {
             }
         }
 
+        impl TryFrom<SmolStr> for $name {
+            type Error = IdError;
+
+            fn try_from(text: SmolStr) -> Result<Self, IdError> {
+                Self::try_new(text)
+            }
+        }
+
         impl TryFrom<String> for $name {
             type Error = IdError;
 
@@ -111,9 +120,15 @@ macro_rules! text_type {
             }
         }
 
-        impl From<$name> for String {
+        impl From<$name> for SmolStr {
             fn from(id: $name) -> Self {
                 id.0
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0.into()
             }
         }
 
@@ -224,6 +239,14 @@ impl TryFrom<String> for StreamId {
     type Error = IdError;
 
     fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl FromStr for StreamId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
         match text.strip_prefix("customer/") {
             Some(id) => Ok(Self::Customer(CustomerId::try_new(id)?)),
             None if text == "catalogue" => Ok(Self::Catalogue),
