@@ -242,6 +242,11 @@ impl Merged {
         true
     }
 
+    /// The segments so far.
+    pub(super) fn sealed(&self) -> &[Arc<Sealed>] {
+        &self.sealed
+    }
+
     /// Position of the last commit.
     pub(super) fn last(&self) -> u64 {
         self.sealed.last().map_or(0, |sealed| sealed.trailer.last)
