@@ -7,12 +7,12 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Instant;
 
 use futures::TryStreamExt;
@@ -97,7 +97,19 @@ fn main() {
         .unwrap();
     });
     timed("every customer folded from commits scanned", commits, || {
-        assert_eq!(fold_scanned(&log).len(), customers(commits));
+        assert_eq!(fold_scanned(&log, (0, 1)).len(), customers(commits));
+    });
+    let threads = thread::available_parallelism().unwrap().get();
+    timed(&format!("the same, on {threads} threads with a share each"), commits, || {
+        let folded = thread::scope(|scope| {
+            let share = |number| {
+                let log = &log;
+                scope.spawn(move || fold_scanned(log, (number, threads)).len())
+            };
+            let shares: Vec<_> = (0..threads).map(share).collect();
+            shares.into_iter().map(|share| share.join().unwrap()).sum::<usize>()
+        });
+        assert_eq!(folded, customers(commits));
     });
     timed("every commit read", commits, || {
         let read = log.read_from(1).try_fold(0, |n, _| async move { Ok(n + 1) });
@@ -151,20 +163,30 @@ fn read_bytes(dir: &Path, mut visit: impl FnMut(&[u8])) {
     }
 }
 
-type Customers = HashMap<StreamId, Option<Customer>>;
+#[allow(clippy::disallowed_types, reason = "it is never iterated")]
+type Customers = std::collections::HashMap<StreamId, Option<Customer>>;
 
-fn fold_scanned(log: &SegmentLog) -> Customers {
+/// Folds the customers of one of several shares.
+fn fold_scanned(log: &SegmentLog, (share, shares): (usize, usize)) -> Customers {
     let mut customers = Customers::new();
     log.scan(1, |commit| {
         let commit = commit.read().unwrap();
-        let customer = customers.entry(commit.stream().unwrap()).or_default();
-        for event in commit.events() {
-            *customer = evolve(customer.take(), &decode(commit.codec, event).unwrap());
+        let stream = commit.stream().unwrap();
+        if share_of(&stream, shares) == share {
+            let customer = customers.entry(stream).or_default();
+            for event in commit.events() {
+                *customer = evolve(customer.take(), &decode(commit.codec, event).unwrap());
+            }
         }
         ControlFlow::Continue(())
     })
     .unwrap();
     customers
+}
+
+fn share_of(stream: &StreamId, shares: usize) -> usize {
+    let name = stream.customer().map_or("", |customer| customer.as_str());
+    name.bytes().map(usize::from).sum::<usize>() % shares
 }
 
 async fn fold_read(log: &SegmentLog) -> Customers {

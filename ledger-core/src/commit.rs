@@ -551,6 +551,31 @@ mod tests {
     }
 
     #[test]
+    fn a_commit_with_an_id_that_is_none_is_refused() {
+        let bytes = SealedCommit::seal(sample()).unwrap().bytes().to_vec();
+        for (field, id) in [("stream", "customer/acme"), ("actor", "u-1"), ("command_id", "cmd-1")]
+        {
+            let mut bytes = bytes.clone();
+            let at = bytes.windows(id.len()).position(|part| part == id.as_bytes()).unwrap();
+            bytes[at + id.len() - 2] = b' ';
+            let refused = SealedCommit::open(&bytes).unwrap_err();
+            assert!(
+                matches!(refused, CommitError::Id { field: found, .. } if found == field),
+                "{refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn events_are_read_in_place() {
+        let sealed = SealedCommit::seal(sample()).unwrap();
+        let read = CommitRef::read(sealed.bytes()).unwrap();
+        let events: Vec<_> = sealed.commit().events.iter().map(EventRef::from).collect();
+        assert_eq!(read.events().collect::<Vec<_>>(), events);
+        assert_eq!(read.to_commit().as_ref(), Ok(sealed.commit()));
+    }
+
+    #[test]
     fn instants_finer_than_a_millisecond_are_refused() {
         let finer = DateTime::from_timestamp_nanos(1);
         let commit = Commit { recorded_at: finer, ..sample() };

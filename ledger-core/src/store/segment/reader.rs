@@ -298,14 +298,14 @@ impl Batch {
 
     fn into_commits(self) -> Commits {
         let Self { commits, bytes, files, failed } = self;
-        Commits { commits: commits.into_iter(), bytes, at: 0, files, failed }
+        Commits { unopened: commits.into_iter(), bytes, at: 0, files, failed }
     }
 }
 
 /// The commits of a batch, each opened when it is asked for.
 #[derive(Debug, Default)]
 struct Commits {
-    commits: vec::IntoIter<Hashed>,
+    unopened: vec::IntoIter<Hashed>,
     bytes: Vec<u8>,
     at: usize,
     files: Vec<Arc<NamedFile>>,
@@ -327,7 +327,7 @@ impl Iterator for Commits {
     type Item = Result<StoredCommit, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.commits.next() {
+        match self.unopened.next() {
             Some(commit) => Some(self.open(commit)),
             None => self.failed.take().map(Err),
         }
@@ -383,15 +383,12 @@ impl Reader {
             Some(Next::Reading(reading)) => reading.await.map_err(|_| StoreError::Closed)?,
             Some(Next::Unread(mut source)) => {
                 let Some(fetch) = source.plan() else { return Ok(false) };
-                match fetch.runtime() {
-                    Some(runtime) => {
-                        let reading = source.read_aside(fetch, &runtime);
-                        reading.await.map_err(|_| StoreError::Closed)?
-                    }
-                    None => {
-                        let batch = source.read(fetch);
-                        (source, batch)
-                    }
+                if let Some(runtime) = fetch.runtime() {
+                    let reading = source.read_aside(fetch, &runtime);
+                    reading.await.map_err(|_| StoreError::Closed)?
+                } else {
+                    let batch = source.read(fetch);
+                    (source, batch)
                 }
             }
             None => return Ok(false),

@@ -5,7 +5,6 @@
 //! a footer is written only once all before it is durable, and the next segment is made only once the
 //! footer is, so nothing that a crash can do leads to a sealed segment that is not whole.
 
-use std::collections::HashMap;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -99,7 +98,7 @@ struct Walk<'a> {
     progress: &'a mut dyn FnMut(u64, u64),
     on_problem: OnProblem,
     walked: Walked,
-    heads: HashMap<StreamId, Known>,
+    heads: Heads,
     bytes_done: u64,
     bytes_shown: u64,
     /// How often commits have been lost so far. Links across a loss cannot be checked.
@@ -112,6 +111,10 @@ struct Walk<'a> {
     /// The end of the last segment, if it has no footer. Only the very last one may have none.
     unsealed: Option<(PathBuf, usize)>,
 }
+
+/// Where each stream ends, looked up for every commit.
+#[allow(clippy::disallowed_types, reason = "it is never iterated")]
+type Heads = std::collections::HashMap<StreamId, Known>;
 
 struct Known {
     head: Head,
