@@ -1,4 +1,5 @@
-//! Reading durable commits, each verified again against its checksum and hash.
+//! Reading durable commits, each verified again against its checksum and hash; a scan, against its
+//! checksum only.
 
 use std::io;
 use std::ops::ControlFlow;
