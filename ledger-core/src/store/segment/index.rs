@@ -3,8 +3,9 @@
 //! Of a sealed segment nothing is kept but its trailer; where its commits are stands in its footer.
 
 use std::collections::BTreeMap;
-use std::mem;
 use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 use super::disk::NamedFile;
 use super::footer::{Place, ReadTables, Sealed, Sums, Tables};
@@ -211,35 +212,42 @@ impl Index {
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     sealed: Vec<Arc<Sealed>>,
-    streams: Vec<(String, Head, Place)>,
+    streams: Vec<(SmolStr, Head, Place)>,
 }
 
 impl Merged {
     /// Adds the next sealed segment; false when its footer does not continue those before.
     pub(super) fn push(&mut self, sealed: Arc<Sealed>, tables: &ReadTables) -> bool {
         let segment = sealed.trailer.first;
-        let before = mem::take(&mut self.streams);
-        let mut merged = Vec::with_capacity(before.len());
-        let mut before = before.into_iter().peekable();
+        let mut new = Vec::new();
+        let mut known = self.streams.iter_mut().peekable();
         for (number, row) in (0..).zip(tables.rows()) {
             let Some((name, row)) = row else { return false };
-            while let Some(other) = before.next_if(|(known, _, _)| known.as_str() < name) {
-                merged.push(other);
-            }
+            while known.next_if(|(known, _, _)| known.as_str() < name).is_some() {}
             let place = Place { segment, row: number };
             let head = Head { version: row.last_version(), hash: row.hash };
-            let known = before.next_if(|(known, _, _)| known == name);
+            let before = known.next_if(|(known, _, _)| known == name);
             let (version, previous) =
-                known.as_ref().map_or((0, None), |(_, head, place)| (head.version, Some(*place)));
+                before.as_ref().map_or((0, None), |(_, head, place)| (head.version, Some(*place)));
             if row.first_version != version + 1 || row.previous != previous {
                 return false;
             }
-            merged.push((known.map_or_else(|| name.to_owned(), |(name, _, _)| name), head, place));
+            match before {
+                Some((_, last_head, last_place)) => (*last_head, *last_place) = (head, place),
+                None => new.push((SmolStr::new(name), head, place)),
+            }
         }
-        merged.extend(before);
-        self.streams = merged;
+        if !new.is_empty() {
+            self.streams.append(&mut new);
+            self.streams.sort_by(|(one, _, _), (other, _, _)| one.cmp(other));
+        }
         self.sealed.push(sealed);
         true
+    }
+
+    /// The segments so far.
+    pub(super) fn sealed(&self) -> &[Arc<Sealed>] {
+        &self.sealed
     }
 
     /// Position of the last commit.
@@ -253,7 +261,7 @@ impl Merged {
         let last_hash = self.sealed.last().map(|sealed| sealed.trailer.last_hash);
         let streams = self.streams.into_iter().map(|(name, head, place)| {
             let stream = Stream { head, sealed: Some(place), open: Vec::new() };
-            Some((StreamId::try_from(name).ok()?, stream))
+            Some((name.parse().ok()?, stream))
         });
         let streams = streams.collect::<Option<BTreeMap<_, _>>>()?;
         Some(Index { sealed: self.sealed, open: None, streams, last, last_hash })
