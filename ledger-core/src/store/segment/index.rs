@@ -2,7 +2,7 @@
 //!
 //! Of a sealed segment nothing is kept but its trailer; where its commits are stands in its footer.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use smol_str::SmolStr;
@@ -18,7 +18,7 @@ use crate::store::{Head, StoreError, numbered};
 pub(super) struct Index {
     sealed: Vec<Arc<Sealed>>,
     open: Option<Open>,
-    streams: BTreeMap<StreamId, Stream>,
+    streams: HashMap<StreamId, Stream>,
     last: u64,
     last_hash: Option<Hash>,
 }
@@ -132,7 +132,10 @@ impl Index {
     pub(super) fn footer(&self, log_id: LogId, sums: &Sums) -> Vec<u8> {
         let open = self.open.as_ref().expect("only an open segment gets a footer");
         let mut tables = Tables::default();
-        for (source, stream) in self.streams.iter().filter(|(_, stream)| !stream.open.is_empty()) {
+        let mut streams: Vec<_> =
+            self.streams.iter().filter(|(_, stream)| !stream.open.is_empty()).collect();
+        streams.sort_unstable_by_key(|(source, _)| *source);
+        for (source, stream) in streams {
             let first = (stream.first_open_version(), stream.head.hash);
             let numbers = stream.open.iter().filter_map(|number| usize::try_from(*number).ok());
             let offsets = numbers.filter_map(|number| open.offsets.get(number).copied());
@@ -144,8 +147,10 @@ impl Index {
     /// Takes the open segment as sealed.
     pub(super) fn seal(&mut self, sealed: Arc<Sealed>) {
         let segment = sealed.trailer.first;
-        let streams = self.streams.values_mut().filter(|stream| !stream.open.is_empty());
-        for (row, stream) in (0..).zip(streams) {
+        let mut streams: Vec<_> =
+            self.streams.iter_mut().filter(|(_, stream)| !stream.open.is_empty()).collect();
+        streams.sort_unstable_by_key(|(source, _)| *source);
+        for (row, (_, stream)) in (0..).zip(streams) {
             stream.sealed = Some(Place { segment, row });
             stream.open = Vec::new();
         }
@@ -263,7 +268,7 @@ impl Merged {
             let stream = Stream { head, sealed: Some(place), open: Vec::new() };
             Some((name.parse().ok()?, stream))
         });
-        let streams = streams.collect::<Option<BTreeMap<_, _>>>()?;
+        let streams = streams.collect::<Option<HashMap<_, _>>>()?;
         Some(Index { sealed: self.sealed, open: None, streams, last, last_hash })
     }
 }
