@@ -4,9 +4,10 @@
 //!
 //! - pure: [`ids`], [`calendar`], [`money`], [`catalogue`], [`customer`] (command, event, rejection,
 //!   state, decide), [`charges`];
-//! - bytes: [`commit`] (canonical bytes and the hash link), [`codec`] (events to bytes and back);
-//! - I/O: [`store`] (the seam and two stores), [`folder`] (what lies where on disk), [`record`]
-//!   (commits read back), [`ledger`] (the only caller of decide and store).
+//! - bytes: [`commit`] (canonical bytes and the hash link), [`codec`] (events to bytes and back),
+//!   [`merkle`] (trees over commits, and what they prove);
+//! - I/O: [`store`] (the seam and two stores), [`folder`] (what lies where on disk), [`proof`] (signed
+//!   checkpoints), [`record`] (commits read back), [`ledger`] (the only caller of decide and store).
 
 pub mod ids;
 
@@ -24,9 +25,13 @@ pub mod commit;
 
 pub mod codec;
 
+pub mod merkle;
+
 pub mod store;
 
 pub mod folder;
+
+pub mod proof;
 
 pub mod record;
 

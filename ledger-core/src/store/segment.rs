@@ -20,7 +20,7 @@
 //! are, and never changes again. See `footer`.
 //!
 //! `docs/LOG-FORMAT.md` tells auditors and operators the same, with the rules. Reading order:
-//! `format` (bytes), `disk` (system calls) and `simulated` (a disk for tests), `anchor` and `folder` (files), `merkle` and
+//! `format` (bytes), `disk` (system calls) and `simulated` (a disk for tests), `anchor` and `folder` (files),
 //! `footer` (what seals a segment), `index` and `reader`
 //! (what readers see), `queue` and `writer` (how it grows), `walk` (how it is checked), `backup`
 //! (how it is copied).
@@ -34,7 +34,6 @@ mod folder;
 mod footer;
 mod format;
 mod index;
-mod merkle;
 mod queue;
 mod reader;
 #[cfg(any(test, feature = "testing"))]
@@ -237,6 +236,12 @@ impl SegmentLog {
         let queue = Arc::new(Queue::new(Phase::Closed));
         let (dir, log_id) = (dir.to_owned(), walked.log_id.unwrap_or_default());
         Ok(Self { shared: Arc::new(Shared { disk, dir, log_id, durable, queue, running }) })
+    }
+
+    /// The log's id: random, the same in all its files.
+    #[must_use]
+    pub fn id(&self) -> [u8; 16] {
+        self.shared.log_id
     }
 
     /// Copies all that is durable now into the folder `into`, while the log goes on.
