@@ -28,6 +28,7 @@ use crate::config::{ACCOUNTS_MAX, Config};
 use crate::demo::{self, DemoError};
 use crate::output::{quoted, say};
 use crate::pages::session::Sessions;
+use crate::proofs::{self, Proofs};
 use crate::scheduler;
 use crate::state::AppState;
 use crate::tokens::{self, Tokens, TokensError};
@@ -140,6 +141,7 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
     let ledger = ledger.map_err(StartError::Ledger)?;
     let clock = open_clock(&folder, config, story.as_ref(), ledger.latest())?;
     let views = ViewStore::open(&folder.views(), &log).await?;
+    let proofs = Proofs::new(folder, log.clone());
 
     let (shutdown, stop) = watch::channel(false);
     let (publishing, publisher) = publisher(config, &log, &views, &stop);
@@ -150,6 +152,7 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
         views,
         clock,
         tokens,
+        proofs,
         sessions: Sessions::default(),
         publishing,
         stopping: watch::Sender::new(false),
@@ -161,7 +164,11 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
         let _ = running.stop().await;
         return Err(err);
     }
-    running.tasks.push(tokio::spawn(scheduler::run(Arc::clone(&running.state), stop)));
+    let state = || Arc::clone(&running.state);
+    let every = Duration::from_mins(config.checkpoint_every.into());
+    let signing = tokio::spawn(proofs::run(state(), every, stop.clone()));
+    let scheduler = tokio::spawn(scheduler::run(state(), stop));
+    running.tasks.extend([signing, scheduler]);
     Ok(running)
 }
 
@@ -277,7 +284,7 @@ fn read_catalogue(path: &Path) -> Result<Catalogue, StartError> {
 }
 
 impl Running {
-    /// Stops the tasks, then closes views and logs.
+    /// Stops the tasks, signs a last checkpoint, then closes views and logs.
     ///
     /// # Errors
     ///
@@ -289,6 +296,7 @@ impl Running {
             task.await.map_err(|_| StartError::Worker)?;
         }
         let state = self.state;
+        state.proofs.keep_up().await;
         let close = move || -> Result<(), StartError> {
             state.views.close()?;
             state.ledger.log().close()?;
