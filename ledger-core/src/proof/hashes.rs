@@ -2,7 +2,7 @@
 //! over them. It follows from the log: what is missing or does not fit is made again from there.
 //!
 //! Subtrees of 256 leaves and more are kept in memory, some 250 bytes per thousand commits; what is
-//! below them is computed from the file when a proof needs it, from 8 KiB at most.
+//! below them is computed from the file when a proof needs it, from 16 KiB at most.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufReader, Read};
