@@ -1,5 +1,6 @@
 //! Signs checkpoints of the log while the ledger works, and gives proofs from them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use ledger_core::folder::DataFolder;
 use ledger_core::proof::archive::{Archive, Signed};
 use ledger_core::proof::{Proof, ProofError};
 use ledger_core::store::segment::SegmentLog;
-use tokio::sync::{OwnedMappedMutexGuard, OwnedMutexGuard, watch};
+use projector::publisher::checkpoints::Checkpoint;
+use tokio::sync::{OwnedMappedMutexGuard, OwnedMutexGuard, mpsc, watch};
 use tokio::task::spawn_blocking;
 
 use crate::output::chain;
@@ -22,6 +24,9 @@ pub struct Proofs {
     log: SegmentLog,
     archive: Arc<tokio::sync::Mutex<Opened>>,
     complaint: Mutex<Option<&'static str>>,
+    publishing: Option<mpsc::UnboundedSender<Checkpoint>>,
+    /// Checkpoints handed over to be published.
+    handed_over: AtomicUsize,
 }
 
 /// Whether the checkpoints have been opened.
@@ -43,7 +48,14 @@ impl Proofs {
     #[must_use]
     pub fn new(folder: DataFolder, log: SegmentLog) -> Self {
         let archive = Arc::new(tokio::sync::Mutex::new(Opened::NotYet));
-        Self { folder, log, archive, complaint: Mutex::default() }
+        let (complaint, handed_over) = (Mutex::default(), AtomicUsize::new(0));
+        Self { folder, log, archive, complaint, publishing: None, handed_over }
+    }
+
+    /// The same, but hands every checkpoint over to be published, those of earlier runs included.
+    #[must_use]
+    pub fn published_by(self, publisher: Option<mpsc::UnboundedSender<Checkpoint>>) -> Self {
+        Self { publishing: publisher, ..self }
     }
 
     /// A sentence when checkpoints cannot be signed.
@@ -63,7 +75,10 @@ impl Proofs {
         if matches!(*opened, Opened::NotYet) {
             let archive = Archive::open(&self.folder, &self.log.id(), &self.log).await;
             match self.noted(archive) {
-                Ok(archive) => *opened = Opened::Open(Box::new(archive)),
+                Ok(archive) => {
+                    self.hand_over(&archive);
+                    *opened = Opened::Open(Box::new(archive));
+                }
                 Err(err) => {
                     if matches!(err, ProofError::Contradicted(_)) {
                         *opened = Opened::Contradicted;
@@ -87,8 +102,24 @@ impl Proofs {
     pub async fn sign(&self) -> Result<Signed, Problem> {
         let mut archive = self.archive().await?;
         self.noted(archive.follow(&self.log).await)?;
-        let signed = spawn_blocking(move || archive.sign().cloned()).await;
-        self.settled(signed.map_err(|err| Problem::internal(&err))?).await
+        let signing = spawn_blocking(move || {
+            let signed = archive.sign().cloned();
+            (archive, signed)
+        });
+        let (archive, signed) = signing.await.map_err(|err| Problem::internal(&err))?;
+        self.hand_over(&archive);
+        drop(archive);
+        self.settled(signed).await
+    }
+
+    /// Hands over what was signed since the last time; the archive's lock makes it one at a time.
+    fn hand_over(&self, archive: &Archive) {
+        let Some(publisher) = &self.publishing else { return };
+        let before = self.handed_over.swap(archive.signed().len(), Ordering::Relaxed);
+        for (number, signed) in (1..).zip(archive.signed()).skip(before) {
+            // Without a receiver publishing has ended, and has said why.
+            let _ = publisher.send(Checkpoint { number, note: signed.note.clone() });
+        }
     }
 
     /// Proof of the commit at `position`, by the last checkpoint or the one of a size.
