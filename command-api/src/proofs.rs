@@ -10,6 +10,7 @@ use ledger_core::proof::archive::{Archive, Signed};
 use ledger_core::proof::{Proof, ProofError};
 use ledger_core::store::segment::SegmentLog;
 use projector::publisher::checkpoints::Checkpoint;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedMappedMutexGuard, OwnedMutexGuard, mpsc, watch};
 use tokio::task::spawn_blocking;
 
@@ -73,8 +74,7 @@ impl Proofs {
     pub async fn archive(&self) -> Result<Guard, Problem> {
         let mut opened = Arc::clone(&self.archive).lock_owned().await;
         if matches!(*opened, Opened::NotYet) {
-            let archive = Archive::open(&self.folder, &self.log.id(), &self.log).await;
-            match self.noted(archive) {
+            match self.noted(self.open().await?) {
                 Ok(archive) => {
                     self.hand_over(&archive);
                     *opened = Opened::Open(Box::new(archive));
@@ -92,6 +92,15 @@ impl Proofs {
             Opened::NotYet | Opened::Contradicted => None,
         });
         archive.map_err(|_| stopped())
+    }
+
+    /// Opens them on a thread of their own: the hashes of a large log take seconds to read.
+    async fn open(&self) -> Result<Result<Archive, ProofError>, Problem> {
+        let (folder, log, runtime) = (self.folder.clone(), self.log.clone(), Handle::current());
+        let opening = spawn_blocking(move || {
+            runtime.block_on(async { Archive::open(&folder, &log.id(), &log).await })
+        });
+        opening.await.map_err(|err| Problem::internal(&err))
     }
 
     /// Signs a checkpoint over all that is durable, unless the last one covers it.
