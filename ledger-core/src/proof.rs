@@ -70,7 +70,9 @@ pub enum ProofError {
     #[error("no random key can be made: {0}")]
     Random(getrandom::Error),
     /// The file of signed checkpoints is not as it was written.
-    #[error("{path}: checkpoint {number} {reason}: restore the file from a backup")]
+    #[error(
+        "{path}: checkpoint {number}: {reason}; restore the file, or keys/checkpoint.pub, from a backup"
+    )]
     Damaged {
         /// The file of checkpoints.
         path: PathBuf,

@@ -293,7 +293,7 @@ fn changed_checkpoints_are_refused() {
     fs::write(&path, whole).unwrap();
     fs::remove_file(data.file("keys/checkpoint.pub")).unwrap();
     let refused = data.open().unwrap_err().to_string();
-    assert!(refused.contains("checkpoint 2 it is not signed with a trusted key"), "{refused}");
+    assert!(refused.contains("checkpoint 2: it is not signed with a trusted key"), "{refused}");
 }
 
 #[test]

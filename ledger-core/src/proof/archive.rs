@@ -282,15 +282,15 @@ fn read_checkpoints(path: &Path, origin: &str) -> Result<(Vec<Signed>, u64), Pro
             let (path, reason) = (path.to_owned(), reason.to_owned());
             ProofError::Damaged { path, number, reason }
         };
-        let note = str::from_utf8(note).map_err(|_| wrong("is no text"))?;
-        let (text, _) = note.split_once("\n\n").ok_or_else(|| wrong("is no signed note"))?;
+        let note = str::from_utf8(note).map_err(|_| wrong("it is no text"))?;
+        let (text, _) = note.split_once("\n\n").ok_or_else(|| wrong("it is no signed note"))?;
         let checkpoint = Checkpoint::read(&format!("{text}\n"));
-        let checkpoint = checkpoint.ok_or_else(|| wrong("cannot be read"))?;
+        let checkpoint = checkpoint.ok_or_else(|| wrong("it cannot be read"))?;
         if checkpoint.origin != origin {
-            return Err(wrong(&format!("is one of {}", checkpoint.origin)));
+            return Err(wrong(&format!("it is one of {}", checkpoint.origin)));
         }
         if signed.last().is_some_and(|last| checkpoint.size < last.size) {
-            return Err(wrong("covers fewer commits than the one before"));
+            return Err(wrong("it covers fewer commits than the one before"));
         }
         let Checkpoint { size, root, .. } = checkpoint;
         signed.push(Signed { size, root, note: note.to_owned() });
