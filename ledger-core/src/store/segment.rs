@@ -20,10 +20,10 @@
 //! are, and never changes again. See `footer`.
 //!
 //! `docs/LOG-FORMAT.md` tells auditors and operators the same, with the rules. Reading order:
-//! `format` (bytes), `disk` (system calls), `simulated` and `slow` (disks for tests and benchmarks), `anchor` and `folder` (files), `merkle` and
-//! `footer` (what seals a segment), `index` and `reader`
-//! (what readers see), `queue`, `writer` and `driver` (how it grows), `walk` (how it is checked), `backup`
-//! (how it is copied).
+//! `format` (bytes), `disk` (system calls), `simulated` and `slow` (disks for tests and benchmarks),
+//! `anchor` and `folder` (files), `footer` (what seals a segment), `index` and `reader` (what readers
+//! see), `queue`, `writer` and `driver` (how it grows), `walk` (how it is checked), `backup` (how it is
+//! copied).
 
 mod anchor;
 mod backup;
@@ -35,7 +35,6 @@ mod folder;
 mod footer;
 mod format;
 mod index;
-mod merkle;
 mod queue;
 mod reader;
 #[cfg(any(test, feature = "testing"))]
@@ -252,6 +251,12 @@ impl SegmentLog {
         let driver = Arc::new(driver);
         let (dir, log_id) = (dir.to_owned(), walked.log_id.unwrap_or_default());
         Ok(Self { shared: Arc::new(Shared { disk, dir, log_id, durable, driver, running }) })
+    }
+
+    /// The log's id: random, the same in all its files.
+    #[must_use]
+    pub fn id(&self) -> [u8; 16] {
+        self.shared.log_id
     }
 
     /// Copies all that is durable now into the folder `into`, while the log goes on.

@@ -2,7 +2,6 @@
 //!
 //! Of a sealed segment nothing is kept but its trailer; where its commits are stands in its footer.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use smol_str::SmolStr;
@@ -14,11 +13,14 @@ use crate::commit::Hash;
 use crate::ids::StreamId;
 use crate::store::{Head, StoreError, numbered};
 
+#[allow(clippy::disallowed_types, reason = "asked for every commit; sorted before it is written")]
+type Streams = std::collections::HashMap<StreamId, Stream>;
+
 #[derive(Debug, Default)]
 pub(super) struct Index {
     sealed: Vec<Arc<Sealed>>,
     open: Option<Open>,
-    streams: HashMap<StreamId, Stream>,
+    streams: Streams,
     last: u64,
     last_hash: Option<Hash>,
 }
@@ -268,7 +270,7 @@ impl Merged {
             let stream = Stream { head, sealed: Some(place), open: Vec::new() };
             Some((name.parse().ok()?, stream))
         });
-        let streams = streams.collect::<Option<HashMap<_, _>>>()?;
+        let streams = streams.collect::<Option<Streams>>()?;
         Some(Index { sealed: self.sealed, open: None, streams, last, last_hash })
     }
 }
