@@ -1,11 +1,13 @@
 //! From what was typed to an exit code.
 
 use std::ffi::OsString;
+use std::io;
 
 use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
-use crate::commands::{history, rebuild, scenario, state, verify};
+use crate::commands::{bench, history, rebuild, scenario, state, verify};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
@@ -15,8 +17,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, output: &mut Output<'_>) ->
         Ok(cli) => cli,
         Err(err) => return usage(&err, output),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = runtime
+    let result = runtime(&cli.verb)
         .map_err(|err| Failure::Source(format!("no runtime could be started: {err}")))
         .and_then(|runtime| runtime.block_on(obey(&cli, output)));
     match result {
@@ -30,6 +31,19 @@ pub fn run(args: impl IntoIterator<Item = OsString>, output: &mut Output<'_>) ->
     }
 }
 
+/// Only what measures the ledger at work needs more than one thread.
+fn runtime(verb: &Verb) -> io::Result<Runtime> {
+    let mut builder = match verb {
+        Verb::Bench(_) => Builder::new_multi_thread(),
+        Verb::Verify(_)
+        | Verb::History(_)
+        | Verb::State(_)
+        | Verb::Scenario(_)
+        | Verb::Rebuild(_) => Builder::new_current_thread(),
+    };
+    builder.enable_all().build()
+}
+
 async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
     match &cli.verb {
         Verb::Verify(args) => verify::verify(args, cli.json, output).await,
@@ -37,6 +51,7 @@ async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Verb::State(args) => state::state(args, cli.json, output).await,
         Verb::Scenario(args) => scenario::scenario(args, cli.json, output),
         Verb::Rebuild(args) => rebuild::rebuild(args, cli.json, output).await,
+        Verb::Bench(verb) => bench::bench(verb, cli.json, output).await,
     }
 }
 

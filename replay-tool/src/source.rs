@@ -377,7 +377,7 @@ fn token_among(file: &Path) -> Result<String, Failure> {
 }
 
 /// The token that is all a file holds.
-fn bare_token(file: &Path) -> Result<String, Failure> {
+pub(crate) fn bare_token(file: &Path) -> Result<String, Failure> {
     let text = read(file)?;
     let token = text.trim();
     if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
