@@ -6,9 +6,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, Uri, header};
-use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 use utoipa::OpenApi;
@@ -63,10 +63,14 @@ pub fn app(state: Arc<AppState>) -> Router {
         .merge(pages())
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(map_response(harden))
-        .layer(TraceLayer::new_for_http())
+        .layer(
+            // As one layer: the router boxes what each of its layers makes for every request.
+            ServiceBuilder::new()
+                .layer(TraceLayer::new_for_http())
+                .map_response(harden)
+                .layer(CatchPanicLayer::custom(panicked))
+                .layer(DefaultBodyLimit::max(BODY_BYTES_MAX)),
+        )
         .with_state(state)
 }
 
@@ -106,7 +110,7 @@ async fn openapi_json(_: Principal, _: NoQuery) -> Response {
 }
 
 /// Nothing is cached or guessed by anyone in between.
-async fn harden(mut answer: Response) -> Response {
+fn harden<B>(mut answer: axum::http::Response<B>) -> axum::http::Response<B> {
     let headers = answer.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

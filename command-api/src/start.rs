@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use chrono::{DateTime, Utc};
 use ledger_core::catalogue::Catalogue;
 use ledger_core::commit::Hash;
@@ -312,6 +313,12 @@ pub async fn serve(config: &Config) -> Result<(), StartError> {
     let running = open(config).await?;
     welcome(config, &running.state, address);
     let app = crate::app(Arc::clone(&running.state));
+    // An answer is written at once and whole, so there is nothing to wait for.
+    let listener = listener.tap_io(|stream| {
+        if let Err(err) = stream.set_nodelay(true) {
+            tracing::debug!(%err, "a connection goes on with delays");
+        }
+    });
     let stopping = running.state.stopping.clone();
     let mut stopped = stopping.subscribe();
     let graceful = async move {
