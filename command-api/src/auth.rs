@@ -57,6 +57,8 @@ pub enum Action {
     MoveClock,
     /// Read the whole log.
     ReadLog,
+    /// Read the figures for Prometheus.
+    ReadMetrics,
 }
 
 impl Action {
@@ -68,6 +70,7 @@ impl Action {
             Self::Register => matches!(role, Role::Operator | Role::ResellerAdmin),
             Self::ImportCatalogue | Self::MoveClock => matches!(role, Role::Operator),
             Self::ReadLog => matches!(role, Role::Operator | Role::Billing | Role::Support),
+            Self::ReadMetrics => matches!(role, Role::Operator | Role::Support),
         }
     }
 
@@ -78,6 +81,7 @@ impl Action {
             Self::ImportCatalogue => "import a catalogue",
             Self::MoveClock => "move the clock",
             Self::ReadLog => "read the whole log",
+            Self::ReadMetrics => "read the metrics",
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, Uri, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower::ServiceBuilder;
@@ -17,10 +18,12 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use crate::auth::Principal;
 use crate::config::BODY_BYTES_MAX;
 use crate::extract::NoQuery;
+use crate::metrics::count;
 use crate::pages;
 use crate::problem::{Kind, Problem};
 use crate::routes::{
-    bulk, catalogue, clock, customers, due, health, history, licences, log, subscriptions, views,
+    bulk, catalogue, clock, customers, due, health, history, licences, log, metrics, subscriptions,
+    views,
 };
 use crate::state::AppState;
 
@@ -60,6 +63,7 @@ pub fn app(state: Arc<AppState>) -> Router {
         .route("/v1/openapi.json", get(openapi_json))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
         .merge(pages())
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
@@ -68,6 +72,7 @@ pub fn app(state: Arc<AppState>) -> Router {
             ServiceBuilder::new()
                 .layer(TraceLayer::new_for_http())
                 .map_response(harden)
+                .layer(from_fn_with_state(Arc::clone(&state), count))
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(DefaultBodyLimit::max(BODY_BYTES_MAX)),
         )
@@ -167,6 +172,7 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         log::journal,
         health::alive,
         health::ready,
+        metrics::show,
     ),
     security(("token" = [])),
     modifiers(&Bearer)

@@ -27,6 +27,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::clock::{Clock, ClockError, SimulatedClock};
 use crate::config::{ACCOUNTS_MAX, Config};
 use crate::demo::{self, DemoError};
+use crate::metrics::Metrics;
 use crate::output::{quoted, say};
 use crate::pages::session::Sessions;
 use crate::scheduler;
@@ -152,6 +153,7 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
         clock,
         tokens,
         sessions: Sessions::default(),
+        metrics: Metrics::default(),
         publishing,
         stopping: watch::Sender::new(false),
         settled: tokio::sync::Mutex::default(),

