@@ -1,7 +1,6 @@
 //! What can be set from outside: flags, and the environment where a flag is missing.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use axum::http::Uri;
@@ -18,9 +17,6 @@ pub const CATALOGUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Longest line of a bulk request, in bytes.
 pub const BULK_LINE_BYTES_MAX: usize = BODY_BYTES_MAX;
-
-/// Customers kept in memory; others are folded again when they are asked for.
-pub const ACCOUNTS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("10,000 is not zero");
 
 /// Entries of a list when the caller names no limit.
 pub const LIMIT_DEFAULT: u32 = 50;

@@ -1,22 +1,22 @@
 //! Figures for Prometheus: what has happened since the start, and how things stand. No label names a
 //! customer.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use ledger_core::ledger::{ExecuteError, Outcome};
+use ledger_core::ledger::{CacheStats, ExecuteError, Ledger, Outcome};
 use ledger_core::store::CommitLog;
+use ledger_core::store::segment::{LogStats, SegmentLog};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-
-use std::sync::Arc;
 
 use crate::problem::Kind;
 use crate::start::Publishing;
@@ -59,6 +59,25 @@ struct Levels {
     resident_max: Level,
 }
 
+/// What the ledger and its logs count themselves.
+#[derive(Debug)]
+struct Counted {
+    hits: Counter,
+    misses: Counter,
+    evictions: Counter,
+    accounts: Level,
+    bytes: Level,
+    log: CountedLog,
+    journal: CountedLog,
+}
+
+/// What a log counts itself. Its commits are its position.
+#[derive(Debug)]
+struct CountedLog {
+    syncs: Counter,
+    waiting: Level,
+}
+
 /// All figures.
 #[derive(Debug)]
 pub struct Metrics {
@@ -67,6 +86,7 @@ pub struct Metrics {
     command_duration: Histogram,
     requests: Family<RequestLabels, Counter>,
     levels: Levels,
+    counted: Counted,
 }
 
 impl Default for Metrics {
@@ -81,6 +101,25 @@ impl Default for Metrics {
         ledger.register_with_unit("command_duration", help, Unit::Seconds, duration);
         let requests = Family::default();
         ledger.register("http_requests", "Requests by route and status", requests.clone());
+        let counted = Counted {
+            hits: counter(ledger, "cache_hits", "Customers found in memory"),
+            misses: counter(ledger, "cache_misses", "Customers loaded from the log"),
+            evictions: counter(ledger, "cache_evictions", "Customers that had to leave memory"),
+            accounts: level(ledger, "cache_customers", "Customers in memory"),
+            bytes: memory(ledger, "cache", "What the customers in memory take up, roughly"),
+            log: CountedLog {
+                syncs: counter(ledger, "log_syncs", "Groups of commits synced in the log"),
+                waiting: level(ledger, "log_waiting", "Appends to the log that wait for the disk"),
+            },
+            journal: CountedLog {
+                syncs: counter(ledger, "journal_syncs", "Groups of commits synced in the journal"),
+                waiting: level(
+                    ledger,
+                    "journal_waiting",
+                    "Appends to the journal that wait for the disk",
+                ),
+            },
+        };
         let levels = Levels {
             log: level(ledger, "log_position", "Last durable position of the log"),
             journal: level(ledger, "journal_position", "Last durable position of the journal"),
@@ -103,7 +142,7 @@ impl Default for Metrics {
                 "The most memory occupied since the start",
             ),
         };
-        Self { registry: root, commands, command_duration, requests, levels }
+        Self { registry: root, commands, command_duration, requests, levels, counted }
     }
 }
 
@@ -111,6 +150,12 @@ fn level(registry: &mut Registry, name: &str, help: &str) -> Level {
     let level = Level::default();
     registry.register(name, help, level.clone());
     level
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str) -> Counter {
+    let counter = Counter::default();
+    registry.register(name, help, counter.clone());
+    counter
 }
 
 fn memory(registry: &mut Registry, name: &str, help: &str) -> Level {
@@ -138,6 +183,7 @@ impl Metrics {
     /// Never, as a text takes any figure.
     pub fn text(&self, state: &AppState) -> Result<String, std::fmt::Error> {
         self.levels.set(state);
+        self.counted.set(&state.ledger);
         let mut encoded = String::new();
         text::encode(&mut encoded, &self.registry)?;
         Ok(encoded)
@@ -163,6 +209,32 @@ impl Levels {
         self.resident.set(status_bytes(&status, "VmRSS:"));
         self.resident_max.set(status_bytes(&status, "VmHWM:"));
     }
+}
+
+impl Counted {
+    fn set(&self, ledger: &Ledger<SegmentLog>) {
+        let CacheStats { hits, misses, evictions, accounts, bytes } = ledger.cache_stats();
+        for (counter, count) in
+            [(&self.hits, hits), (&self.misses, misses), (&self.evictions, evictions)]
+        {
+            counter.inner().store(count, Ordering::Relaxed);
+        }
+        self.accounts.set(wide(accounts));
+        self.bytes.set(wide(bytes));
+        self.log.set(&ledger.log().stats());
+        self.journal.set(&ledger.journal().stats());
+    }
+}
+
+impl CountedLog {
+    fn set(&self, stats: &LogStats) {
+        self.syncs.inner().store(stats.syncs, Ordering::Relaxed);
+        self.waiting.set(wide(stats.waiting));
+    }
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// A field of `/proc/self/status`, in bytes; zero where there is none.

@@ -72,6 +72,8 @@ pub enum Kind {
     OutcomeUnknown,
     /// The log takes no more writes until a restart.
     LogStopped,
+    /// Too many commands wait.
+    Overloaded,
     /// The server is stopping.
     Stopping,
     /// The views have not got that far.
@@ -102,7 +104,7 @@ const fn row(kind: Kind, status: u16, code: &'static str, title: &'static str) -
 }
 
 /// Every problem but the rules' refusals.
-pub const TABLE: [Row; 30] = [
+pub const TABLE: [Row; 31] = [
     row(Kind::BodyMalformed, 400, "BODY_MALFORMED", "The body cannot be read"),
     row(Kind::UnknownField, 400, "UNKNOWN_FIELD", "The body has an unknown field"),
     row(Kind::MissingField, 400, "MISSING_FIELD", "The body lacks a field"),
@@ -133,6 +135,7 @@ pub const TABLE: [Row; 30] = [
     row(Kind::Internal, 500, "INTERNAL", "The ledger has a defect"),
     row(Kind::OutcomeUnknown, 503, "OUTCOME_UNKNOWN", "It is not known whether it was done"),
     row(Kind::LogStopped, 503, "LOG_STOPPED", "The log takes no more writes"),
+    row(Kind::Overloaded, 503, "OVERLOADED", "Too many commands wait"),
     row(Kind::Stopping, 503, "STOPPING", "The server is stopping"),
     row(Kind::ViewsBehind, 503, "VIEWS_BEHIND", "The views have not got that far yet"),
     row(Kind::ViewsStopped, 503, "VIEWS_STOPPED", "The views have stopped"),
@@ -166,6 +169,7 @@ impl Kind {
             StoreError::Unknown(_) => Self::OutcomeUnknown,
             StoreError::Full(_) => Self::DiskFull,
             StoreError::Poisoned => Self::LogStopped,
+            StoreError::Overloaded => Self::Overloaded,
             StoreError::Closed => Self::Stopping,
             StoreError::Exhausted(_) => Self::LogUsedUp,
             StoreError::Conflict { .. }
@@ -182,7 +186,7 @@ impl Kind {
     /// Seconds after which the same request may succeed.
     const fn retry_after(self) -> Option<u32> {
         match self {
-            Self::Busy | Self::ViewsBehind | Self::OutcomeUnknown => Some(1),
+            Self::Busy | Self::Overloaded | Self::ViewsBehind | Self::OutcomeUnknown => Some(1),
             Self::Stopping => Some(10),
             Self::DiskFull => Some(60),
             Self::BodyMalformed
@@ -372,6 +376,11 @@ impl Problem {
                 Kind::LogStopped,
                 "Nothing was recorded because an earlier write failed; the operator must restart \
                  the ledger so that it verifies the end of its log.",
+            ),
+            StoreError::Overloaded => Self::new(
+                Kind::Overloaded,
+                "Nothing was recorded because too many commands wait; send the same request again \
+                 in a moment.",
             ),
             StoreError::Closed => Self::new(
                 Kind::Stopping,

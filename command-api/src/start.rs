@@ -13,7 +13,7 @@ use ledger_core::commit::Hash;
 use ledger_core::customer::{Command, ImportCatalogue};
 use ledger_core::folder::{ClockKind, DataFolder, FolderError};
 use ledger_core::ids::{Actor, ActorId, CommandId, Reason, Role, StreamId};
-use ledger_core::ledger::{ExecuteError, Ledger, Request};
+use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Request};
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use ledger_core::store::{CommitLog, StoreError};
 use projector::publisher::{PublisherOptions, PublisherStatus, run_publisher};
@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::clock::{Clock, ClockError, SimulatedClock};
-use crate::config::{ACCOUNTS_MAX, Config};
+use crate::config::Config;
 use crate::demo::{self, DemoError};
 use crate::metrics::Metrics;
 use crate::output::{quoted, say};
@@ -138,7 +138,7 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
     let journal = open_log(folder.journal()).await?;
     let story = if config.demo { Some(demo::story()?) } else { None };
     let tokens = Tokens::open_or_create(folder.root(), story.as_ref().map(|story| &story.tokens))?;
-    let ledger = Ledger::open(log.clone(), journal, ACCOUNTS_MAX).await;
+    let ledger = Ledger::open(log.clone(), journal, LedgerOptions::default()).await;
     let ledger = ledger.map_err(StartError::Ledger)?;
     let clock = open_clock(&folder, config, story.as_ref(), ledger.latest())?;
     let views = ViewStore::open(&folder.views(), &log).await?;

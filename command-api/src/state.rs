@@ -62,6 +62,18 @@ impl AppState {
         answer
     }
 
+    /// The same, but waits while too many commands are under way.
+    ///
+    /// # Errors
+    ///
+    /// See [`ExecuteError`].
+    pub async fn execute_in_turn(&self, request: Request) -> Result<Outcome, ExecuteError> {
+        let begun = stopwatch();
+        let answer = self.ledger.execute_in_turn(request).await;
+        self.metrics.command(&answer, begun.elapsed());
+        answer
+    }
+
     /// Checks that the log has the position. What is read from the log itself needs no waiting.
     ///
     /// # Errors

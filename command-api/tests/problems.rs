@@ -229,6 +229,7 @@ fn what_the_store_reports_has_a_status_and_hides_its_text() {
         (StoreError::Unknown(io()), 503, "OUTCOME_UNKNOWN"),
         (StoreError::Full(io()), 507, "DISK_FULL"),
         (StoreError::Poisoned, 503, "LOG_STOPPED"),
+        (StoreError::Overloaded, 503, "OVERLOADED"),
         (StoreError::Closed, 503, "STOPPING"),
         (StoreError::Exhausted(1), 507, "LOG_USED_UP"),
         (StoreError::Locked("/secret/path".into()), 500, "INTERNAL"),

@@ -8,7 +8,6 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +25,7 @@ use ledger_core::ids::{
     Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
     StreamId, SubscriptionId,
 };
-use ledger_core::ledger::{Ledger, Request};
+use ledger_core::ledger::{Ledger, LedgerOptions, Request};
 use ledger_core::money::Currency;
 use ledger_core::record::Recorded;
 use ledger_core::store::CommitLog;
@@ -49,24 +48,23 @@ fn main() {
 
 struct World {
     runtime: Runtime,
-    ledger: Arc<Ledger<SegmentLog>>,
+    ledger: Ledger<SegmentLog>,
     commands: AtomicU64,
     // Last, so that the files go after the ledger has closed them.
     _dir: TempDir,
 }
 
 impl World {
-    fn new(customers: usize) -> Self {
+    fn new(customers: usize) -> Arc<Self> {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let open = |name| SegmentLog::open(&dir.path().join(name), SegmentOptions::default());
         let (log, journal) = (open("log").unwrap(), open("journal").unwrap());
         let runtime = Runtime::new().unwrap();
-        let accounts_max = NonZeroUsize::new(1024).unwrap();
-        let ledger = runtime.block_on(Ledger::open(log, journal, accounts_max)).unwrap();
-        let world =
-            Self { runtime, ledger: Arc::new(ledger), commands: AtomicU64::new(0), _dir: dir };
+        let ledger =
+            runtime.block_on(Ledger::open(log, journal, LedgerOptions::default())).unwrap();
+        let world = Self { runtime, ledger, commands: AtomicU64::new(0), _dir: dir };
         world.runtime.block_on(world.fill(customers));
-        world
+        Arc::new(world)
     }
 
     async fn fill(&self, customers: usize) {
@@ -111,9 +109,15 @@ impl World {
     }
 
     /// Every caller plans the renewal of its customer's subscription, `ROUNDS` times.
-    fn run(&self, callers: usize) {
+    fn run(self: &Arc<Self>, callers: usize) {
+        let callers: Vec<_> = (0..callers)
+            .map(|caller| {
+                let world = Arc::clone(self);
+                self.runtime.spawn(async move { world.caller(caller).await })
+            })
+            .collect();
         self.runtime.block_on(async {
-            join_all((0..callers).map(|caller| self.caller(caller))).await;
+            join_all(callers).await.into_iter().for_each(Result::unwrap);
         });
     }
 
@@ -128,7 +132,7 @@ impl World {
     }
 
     /// Bytes of one commit of [`World::run`].
-    fn commit_bytes(&self) -> usize {
+    fn commit_bytes(self: &Arc<Self>) -> usize {
         self.run(1);
         let history = self.runtime.block_on(self.ledger.history(&stream(0))).unwrap();
         history.last().unwrap().sealed.bytes().len()

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Longest id accepted, in characters. Keeps a NATS subject of five tokens below 512 bytes.
 pub const ID_CHARS_MAX: usize = 64;
@@ -74,9 +75,11 @@ fn check(
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident, $check:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        ///
+        /// Cheap to clone.
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Accepts `text` when it follows the rules of this type.
@@ -87,7 +90,7 @@ macro_rules! text_type {
             pub fn try_new(text: impl Into<String>) -> Result<Self, IdError> {
                 let text = text.into();
                 $check(&text)?;
-                Ok(Self(text))
+                Ok(Self(text.into()))
             }
 
             /// The text.
@@ -103,6 +106,12 @@ macro_rules! text_type {
             }
         }
 
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
         impl TryFrom<String> for $name {
             type Error = IdError;
 
@@ -113,7 +122,7 @@ macro_rules! text_type {
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0
+                id.0.as_ref().to_owned()
             }
         }
 

@@ -1,40 +1,59 @@
 //! The command path: load, decide, append, and again when another writer was faster.
+//!
+//! Commands of one customer are decided one after the other, each on the state that those before it
+//! will have made, while these are still on their way to the disk. Nothing is answered before it is
+//! durable, with everything it was decided on: neither a commit nor a refusal nor a read.
 
-use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+mod account;
+mod accounts;
+mod journal;
+
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
-use eventually::store::{EventStream, Select};
+use eventually::store::{EventStream, Expected, Select};
 use futures::TryStreamExt;
-use lru::LruCache;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::{MutexGuard, Semaphore, TryAcquireError};
 
+use self::account::{Account, Kept};
+pub use self::accounts::CacheStats;
+use self::accounts::{Accounts, Slot};
+pub use self::journal::refusal_of;
 use crate::calendar::to_millis;
 use crate::catalogue::Catalogues;
 use crate::charges::ChargeLine;
 use crate::codec::{CODEC, CodecError, encode};
 use crate::commit::{Commit, CommitError, EncodedEvent, Hash, SealedCommit};
 use crate::customer::{
-    Command, Context, Customer, Event, Rejection, Warning, decide, decide_catalogue, evolve,
-    warnings,
+    Command, Context, Customer, Event, Profile, Rejection, Warning, decide, decide_catalogue,
+    evolve, warnings,
 };
-use crate::ids::{Actor, CommandId, CustomerId, Reason, Role, StreamId};
+use crate::ids::{Actor, CommandId, CustomerId, Reason, StreamId};
 use crate::money::MoneyError;
 use crate::record::{Recorded, Refusal, charge_lines};
-use crate::store::{Appended, CommitLog, StoreError};
+use crate::store::{CommitLog, Head, StoreError};
 
-/// Appends tried before a busy stream is reported to the caller. Commands of one customer queue up
-/// within a process, so more than one attempt means that another process writes.
+/// Decisions made before a busy stream is reported to the caller. Commands of one customer queue up
+/// within a process, so more than one attempt means that another process writes, or that a commit
+/// before this one was not stored.
 pub const ATTEMPTS_MAX: u32 = 3;
 
-/// Name under which a refusal is stored in the journal.
-const REFUSED: &str = "CommandRefused";
+/// Bounds of a ledger's use of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerOptions {
+    /// What the customers kept in memory may take up, in bytes.
+    pub cache_bytes: usize,
+    /// Commands that may be under way; more are refused with [`StoreError::Overloaded`].
+    pub in_flight_max: usize,
+}
 
-/// Name under which it is stored that everything was already as asked.
-const ALREADY_SO: &str = "AlreadySo";
+impl Default for LedgerOptions {
+    /// 128 MiB of customers, and 4,096 commands under way.
+    fn default() -> Self {
+        Self { cache_bytes: 128 * 1024 * 1024, in_flight_max: 4096 }
+    }
+}
 
 /// A command with everything that is recorded about it.
 #[derive(Clone, Debug)]
@@ -148,83 +167,6 @@ impl From<&Rejection> for Refusal {
     }
 }
 
-/// What the journal keeps of a command that found everything as it asked.
-#[derive(Serialize, Deserialize)]
-struct AlreadySo {
-    /// The stream's version then.
-    version: u64,
-}
-
-/// Where the answer to a command id is kept.
-#[derive(Clone, Copy, Debug)]
-enum Kept {
-    Log(u64),
-    Journal(u64),
-}
-
-/// The end of a stream as it was read.
-#[derive(Clone, Copy, Debug)]
-struct Tip {
-    version: u64,
-    hash: Hash,
-}
-
-impl Tip {
-    const START: Self = Self { version: 0, hash: Hash::ZERO };
-}
-
-/// One stream as loaded: its state and the answers already given.
-#[derive(Debug)]
-struct Account {
-    tip: Tip,
-    journal_tip: Tip,
-    last_recorded_at: Option<DateTime<Utc>>,
-    customer: Option<Customer>,
-    answers: BTreeMap<CommandId, (Hash, Kept)>,
-}
-
-impl Account {
-    const fn new() -> Self {
-        Self {
-            tip: Tip::START,
-            journal_tip: Tip::START,
-            last_recorded_at: None,
-            customer: None,
-            answers: BTreeMap::new(),
-        }
-    }
-
-    fn add(&mut self, recorded: &Recorded) {
-        let commit = recorded.commit();
-        self.customer = recorded.events.iter().fold(self.customer.take(), evolve);
-        self.tip = Tip { version: commit.version, hash: recorded.sealed.hash() };
-        self.last_recorded_at = self.last_recorded_at.max(Some(commit.recorded_at));
-        let kept = Kept::Log(commit.version);
-        self.answers.insert(commit.command_id.clone(), (commit.request_hash, kept));
-    }
-
-    /// What time brings about is decided anew until it succeeds: its id is the same every time, and
-    /// nobody is there to send it with another one.
-    ///
-    /// Nor is a refusal final whose rule tells the caller to send the same command again.
-    fn add_journal(&mut self, sealed: &SealedCommit) -> Result<(), ExecuteError> {
-        let commit = sealed.commit();
-        self.journal_tip = Tip { version: commit.version, hash: sealed.hash() };
-        let refusal = refusal_of(commit)?;
-        if commit.actor.role == Role::Scheduler || refusal.is_some_and(|r| r.is_transient) {
-            return Ok(());
-        }
-        let kept = Kept::Journal(commit.version);
-        self.answers.insert(commit.command_id.clone(), (commit.request_hash, kept));
-        Ok(())
-    }
-
-    /// The instant of a decision: never before what another process recorded last in this stream.
-    fn now(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        self.last_recorded_at.map_or(now, |last| last.max(now))
-    }
-}
-
 /// The catalogues imported so far, and the version of their stream that they are from.
 #[derive(Debug, Default)]
 struct Imported {
@@ -256,27 +198,41 @@ pub struct Ledger<L> {
     imported: RwLock<Imported>,
     /// The last instant at which anything was recorded; time never runs behind it.
     latest: Mutex<Option<DateTime<Utc>>>,
-    accounts: Mutex<LruCache<StreamId, Arc<tokio::sync::Mutex<Account>>>>,
+    accounts: Accounts,
+    /// For the commands under way.
+    places: Semaphore,
+}
+
+/// A request with what is derived from it once.
+struct Asked {
+    request: Request,
+    /// The command as it is stored.
+    json: Vec<u8>,
+    hash: Hash,
+}
+
+/// What a command leads to.
+enum Decision {
+    Events(Vec<Event>),
+    AlreadySo,
+    Refused(Box<Refusal>),
 }
 
 impl<L: CommitLog> Ledger<L> {
-    /// Opens the ledger on a log and a journal, and keeps up to `accounts_max` customers in memory.
+    /// Opens the ledger on a log and a journal.
     ///
     /// # Errors
     ///
     /// [`ExecuteError`] when the catalogue's stream cannot be read.
-    pub async fn open(
-        log: L,
-        journal: L,
-        accounts_max: NonZeroUsize,
-    ) -> Result<Self, ExecuteError> {
+    pub async fn open(log: L, journal: L, options: LedgerOptions) -> Result<Self, ExecuteError> {
         let latest = last_recorded_at(&log).await?.max(last_recorded_at(&journal).await?);
         let ledger = Self {
             log,
             journal,
             imported: RwLock::default(),
             latest: Mutex::new(latest),
-            accounts: Mutex::new(LruCache::new(accounts_max)),
+            accounts: Accounts::new(options.cache_bytes),
+            places: Semaphore::new(options.in_flight_max),
         };
         ledger.load_catalogues().await?;
         Ok(ledger)
@@ -315,62 +271,102 @@ impl<L: CommitLog> Ledger<L> {
         self.imported.read().unwrap_or_else(PoisonError::into_inner).catalogues.clone()
     }
 
+    /// How well the customers in memory serve.
+    #[must_use]
+    pub fn cache_stats(&self) -> CacheStats {
+        self.accounts.stats()
+    }
+
     /// Carries a command out, once, whatever happens: the same id with the same command gets the
-    /// first answer again.
+    /// first answer again. Refuses when too many commands are under way.
     ///
     /// # Errors
     ///
     /// See [`ExecuteError`]. Only [`StoreError::Unknown`] leaves open whether it was carried out;
     /// send the same command with the same id again to find out.
     pub async fn execute(&self, request: Request) -> Result<Outcome, ExecuteError> {
-        let slot = self.slot(&request.stream);
-        let mut account = slot.lock().await;
-        let json = serde_json::to_vec(&request.command)?;
+        let _place = self.places.try_acquire().map_err(|err| match err {
+            TryAcquireError::NoPermits => StoreError::Overloaded,
+            TryAcquireError::Closed => StoreError::Closed,
+        })?;
+        self.carry_out(Asked::new(request)?).await
+    }
+
+    /// Carries a command out as [`execute`](Self::execute) does, but waits while too many are under way.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute).
+    pub async fn execute_in_turn(&self, request: Request) -> Result<Outcome, ExecuteError> {
+        let _place = self.places.acquire().await.map_err(|_| StoreError::Closed)?;
+        self.carry_out(Asked::new(request)?).await
+    }
+
+    async fn carry_out(&self, asked: Asked) -> Result<Outcome, ExecuteError> {
+        let stream = &asked.request.stream;
+        let slot = self.accounts.slot(stream);
         for _ in 0..ATTEMPTS_MAX {
-            self.load(&request.stream, &mut account).await?;
-            if let Some(outcome) = self.answered_before(&request, &json, &account).await? {
-                return Ok(outcome);
+            let mut account = self.loaded(stream, &slot).await?;
+            let kept = account.answers.find(&asked.request.command_id);
+            if !kept.is_empty() {
+                if !account.settled().await {
+                    continue;
+                }
+                if let Some(outcome) = self.answer_again(&asked, &account, &kept).await? {
+                    return Ok(outcome);
+                }
             }
-            expect_version(&request, &account)?;
-            let now = account.now(self.now(request.now));
-            let events = match self.decide(&request, &account, now) {
-                Ok(events) => events,
-                Err(rejection) => {
-                    let refusal = Refusal::from(&rejection);
-                    let entry = journal_event(REFUSED, &refusal)?;
-                    match self.keep(&request, &json, &mut account, now, entry).await {
-                        Ok(()) => {
-                            let refusal = Box::new(refusal);
-                            return Err(ExecuteError::Refused { refusal, hit: false });
-                        }
-                        Err(err) if is_conflict(&err) => continue,
-                        Err(err) => return Err(err),
-                    }
+            let differs = expect_version(&asked.request, &account);
+            if differs.is_err() && !account.settled().await {
+                continue;
+            }
+            differs?;
+            // A catalogue is decided on what all can see already.
+            if *stream == StreamId::Catalogue && !account.settled().await {
+                continue;
+            }
+            let now = account.now(self.now(asked.request.now));
+            let done = match self.decide(&asked.request, &account, now) {
+                Decision::Events(events) => self.append(&asked, account, now, events).await,
+                Decision::AlreadySo | Decision::Refused(_) if !account.settled().await => continue,
+                Decision::AlreadySo => {
+                    let version = account.head.version;
+                    let entry = journal::already_so(version)?;
+                    let kept = self.keep(&asked, &mut account, now, entry).await;
+                    kept.map(|()| Outcome { version, recorded: None, hit: false })
+                }
+                Decision::Refused(refusal) => {
+                    let entry = journal::refused(&refusal)?;
+                    let kept = self.keep(&asked, &mut account, now, entry).await;
+                    kept.and(Err(ExecuteError::Refused { refusal, hit: false }))
                 }
             };
-            if events.is_empty() {
-                let version = account.tip.version;
-                let entry = journal_event(ALREADY_SO, &AlreadySo { version })?;
-                match self.keep(&request, &json, &mut account, now, entry).await {
-                    Ok(()) => return Ok(Outcome { version, recorded: None, hit: false }),
-                    Err(err) if is_conflict(&err) => continue,
-                    Err(err) => return Err(err),
-                }
-            }
-            let sealed = seal(&request, &json, account.tip, now, encode_all(&events)?)?;
-            match self.log.append_commit(sealed.clone()).await {
-                Ok(Appended { position, .. }) => {
-                    let recorded = Recorded { position, sealed, events };
-                    self.learn(&recorded);
-                    account.add(&recorded);
-                    let version = account.tip.version;
-                    return Ok(Outcome { version, recorded: Some(recorded), hit: false });
-                }
-                Err(StoreError::Conflict { .. }) => {}
-                Err(err) => return Err(err.into()),
+            match done {
+                Err(ExecuteError::Store(StoreError::Conflict { .. })) => {}
+                done => return done,
             }
         }
         Err(ExecuteError::Busy)
+    }
+
+    /// Appends what a command leads to. The next command of the stream need not wait for the disk.
+    async fn append(
+        &self,
+        asked: &Asked,
+        mut account: MutexGuard<'_, Account>,
+        now: DateTime<Utc>,
+        events: Vec<Event>,
+    ) -> Result<Outcome, ExecuteError> {
+        let sealed = seal(asked, account.head, now, encode_all(&events)?)?;
+        let appending = self.log.append_commit(sealed.clone());
+        let ticket = account.add_pending(&sealed, &events);
+        self.weigh(&asked.request.stream, &mut account);
+        drop(account);
+        let appended = appending.await?;
+        let recorded = Recorded { position: appended.position, sealed, events };
+        self.learn(&recorded);
+        ticket.settle();
+        Ok(Outcome { version: appended.version, recorded: Some(recorded), hit: false })
     }
 
     /// Returns what a command would do, and records nothing.
@@ -379,24 +375,27 @@ impl<L: CommitLog> Ledger<L> {
     ///
     /// See [`ExecuteError`]; nothing has changed in any case.
     pub async fn preview(&self, request: Request) -> Result<Preview, ExecuteError> {
-        let slot = self.slot(&request.stream);
-        let mut account = slot.lock().await;
-        self.load(&request.stream, &mut account).await?;
-        let json = serde_json::to_vec(&request.command)?;
-        let now = account.now(self.now(request.now));
+        let asked = Asked::new(request)?;
+        let slot = self.accounts.slot(&asked.request.stream);
+        let account = self.settled(&asked.request.stream, &slot).await?;
+        let now = account.now(self.now(asked.request.now));
+        let kept = account.answers.find(&asked.request.command_id);
         // What was done under this id is not done again.
-        let events = if self.answered_before(&request, &json, &account).await?.is_some() {
+        let events = if self.answer_again(&asked, &account, &kept).await?.is_some() {
             Vec::new()
         } else {
-            expect_version(&request, &account)?;
-            self.decide(&request, &account, now).map_err(|rejection| {
-                let refusal = Box::new(Refusal::from(&rejection));
-                ExecuteError::Refused { refusal, hit: false }
-            })?
+            expect_version(&asked.request, &account)?;
+            match self.decide(&asked.request, &account, now) {
+                Decision::Events(events) => events,
+                Decision::AlreadySo => Vec::new(),
+                Decision::Refused(refusal) => {
+                    return Err(ExecuteError::Refused { refusal, hit: false });
+                }
+            }
         };
-        let sealed = seal(&request, &json, account.tip, now, encode_all(&events)?)?;
+        let sealed = seal(&asked, account.head, now, encode_all(&events)?)?;
         Ok(Preview {
-            version: account.tip.version,
+            version: account.head.version,
             charge_lines: charge_lines(sealed.commit(), &events)?,
             customer: events.iter().fold(account.customer.clone(), evolve),
             warnings: warnings(&events),
@@ -411,10 +410,23 @@ impl<L: CommitLog> Ledger<L> {
     /// [`ExecuteError`] when its stream cannot be read.
     pub async fn customer(&self, id: &CustomerId) -> Result<Option<(Customer, u64)>, ExecuteError> {
         let stream = StreamId::Customer(id.clone());
-        let slot = self.slot(&stream);
-        let mut account = slot.lock().await;
-        self.load(&stream, &mut account).await?;
-        Ok(account.customer.clone().map(|customer| (customer, account.tip.version)))
+        let slot = self.accounts.slot(&stream);
+        let account = self.settled(&stream, &slot).await?;
+        Ok(account.customer.clone().map(|customer| (customer, account.head.version)))
+    }
+
+    /// Returns who a customer is; `None` when it was never registered.
+    ///
+    /// For what is done before a command: its registration may still be on its way to the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError`] when its stream cannot be read.
+    pub async fn profile(&self, id: &CustomerId) -> Result<Option<Profile>, ExecuteError> {
+        let stream = StreamId::Customer(id.clone());
+        let slot = self.accounts.slot(&stream);
+        let account = self.loaded(&stream, &slot).await?;
+        Ok(account.customer.as_ref().map(|customer| customer.profile.clone()))
     }
 
     /// Returns everything that happened in a stream, in order.
@@ -443,95 +455,154 @@ impl<L: CommitLog> Ledger<L> {
             .collect()
     }
 
-    fn slot(&self, stream: &StreamId) -> Arc<tokio::sync::Mutex<Account>> {
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = accounts
-            .get_or_insert(stream.clone(), || Arc::new(tokio::sync::Mutex::new(Account::new())));
-        Arc::clone(slot)
+    /// Locks an account whose state includes all that is durable.
+    async fn loaded<'a>(
+        &self,
+        stream: &StreamId,
+        slot: &'a Slot,
+    ) -> Result<MutexGuard<'a, Account>, ExecuteError> {
+        let mut account = slot.lock().await;
+        if account.pipeline.is_broken() {
+            self.await_queued(stream).await?;
+            *account = Account::new();
+        }
+        self.accounts.count(account.is_loaded);
+        self.load(stream, &mut account).await?;
+        Ok(account)
     }
 
-    /// Adds to `account` what has been appended since it was loaded.
-    async fn load(&self, stream: &StreamId, account: &mut Account) -> Result<(), ExecuteError> {
-        let next = account.tip.version.saturating_add(1);
-        let mut stored = open_stream(&self.log, stream, next).await?;
-        while let Some(stored) = stored.try_next().await? {
-            let recorded = Recorded::read(stored)?;
-            self.learn(&recorded);
-            account.add(&recorded);
+    /// Locks an account whose state is durable.
+    async fn settled<'a>(
+        &self,
+        stream: &StreamId,
+        slot: &'a Slot,
+    ) -> Result<MutexGuard<'a, Account>, ExecuteError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let account = self.loaded(stream, slot).await?;
+            if account.settled().await {
+                return Ok(account);
+            }
         }
-        let next = account.journal_tip.version.saturating_add(1);
-        let mut stored = open_stream(&self.journal, stream, next).await?;
-        while let Some(stored) = stored.try_next().await? {
-            account.add_journal(&stored.take())?;
+        Err(ExecuteError::Busy)
+    }
+
+    /// Waits until what was appended to a stream is durable or refused, also when its caller went away:
+    /// an append of nothing is answered, or refused, after all that came before it.
+    async fn await_queued(&self, stream: &StreamId) -> Result<(), StoreError> {
+        for log in [&self.log, &self.journal] {
+            match log.clone().append(stream.clone(), Expected::Any, Vec::new()).await {
+                Ok(_)
+                | Err(
+                    StoreError::Full(_)
+                    | StoreError::Poisoned
+                    | StoreError::Closed
+                    | StoreError::Unknown(_),
+                ) => {}
+                Err(err) => return Err(err),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds to `account` what has been appended without it.
+    async fn load(&self, stream: &StreamId, account: &mut Account) -> Result<(), ExecuteError> {
+        if account.head.version < self.log.head(stream).version {
+            let next = account.head.version.saturating_add(1);
+            let mut stored = open_stream(&self.log, stream, next).await?;
+            while let Some(stored) = stored.try_next().await? {
+                let recorded = Recorded::read(stored)?;
+                self.learn(&recorded);
+                account.add(&recorded.sealed, &recorded.events);
+            }
+        }
+        if account.journal_head.version < self.journal.head(stream).version {
+            let next = account.journal_head.version.saturating_add(1);
+            let mut stored = open_stream(&self.journal, stream, next).await?;
+            while let Some(stored) = stored.try_next().await? {
+                account.add_journal(&stored.take())?;
+            }
+        }
+        if !account.is_loaded {
+            account.is_loaded = true;
+            self.weigh(stream, account);
         }
         self.load_catalogues().await
+    }
+
+    /// Notes what an account takes up; others may have to go.
+    fn weigh(&self, stream: &StreamId, account: &mut Account) {
+        if let Some(bytes) = account.estimate() {
+            drop(self.accounts.weigh(stream, bytes));
+        }
     }
 
     /// Learns what was imported without us seeing it: by another process, or by a caller who went away
     /// before the answer.
     async fn load_catalogues(&self) -> Result<(), ExecuteError> {
         let known = self.imported.read().unwrap_or_else(PoisonError::into_inner).version;
-        let next = known.saturating_add(1);
-        for recorded in read_stream(&self.log, &StreamId::Catalogue, next).await? {
-            self.learn(&recorded);
+        if known < self.log.head(&StreamId::Catalogue).version {
+            let next = known.saturating_add(1);
+            for recorded in read_stream(&self.log, &StreamId::Catalogue, next).await? {
+                self.learn(&recorded);
+            }
         }
         Ok(())
     }
 
-    async fn answered_before(
+    /// The answer that an earlier command with the same id got, if it is at one of the places `kept`.
+    async fn answer_again(
         &self,
-        request: &Request,
-        json: &[u8],
+        asked: &Asked,
         account: &Account,
+        kept: &[Kept],
     ) -> Result<Option<Outcome>, ExecuteError> {
-        let Some((request_hash, kept)) = account.answers.get(&request.command_id) else {
-            return Ok(None);
-        };
-        let (log, version) = match *kept {
-            Kept::Log(version) => (&self.log, version),
-            Kept::Journal(version) => (&self.journal, version),
-        };
-        let Some((position, sealed)) = read_one(log, &request.stream, version).await? else {
-            return Ok(None);
-        };
-        if sealed.commit().actor != request.actor {
-            return Err(ExecuteError::CommandIdReused { field: "actor".to_owned() });
-        }
-        if sealed.commit().reason != request.reason {
-            return Err(ExecuteError::CommandIdReused { field: "reason".to_owned() });
-        }
-        if *request_hash != Hash::of(json) {
-            let field = differing_field(&sealed.commit().request, json);
-            return Err(ExecuteError::CommandIdReused { field });
-        }
-        let (version, recorded) = match kept {
-            Kept::Log(version) => (*version, Some(Recorded::open(position, sealed)?)),
-            Kept::Journal(_) => {
-                let commit = sealed.commit();
-                if let Some(refusal) = refusal_of(commit)? {
-                    return Err(ExecuteError::Refused { refusal: Box::new(refusal), hit: true });
+        for kept in kept {
+            let (log, version) = match *kept {
+                Kept::Log(version) => (&self.log, version),
+                Kept::Journal(version) => (&self.journal, version),
+            };
+            let stored = read_one(log, &asked.request.stream, version).await?;
+            let is_it =
+                |sealed: &SealedCommit| sealed.commit().command_id == asked.request.command_id;
+            let Some((position, sealed)) = stored.filter(|(_, sealed)| is_it(sealed)) else {
+                continue;
+            };
+            asked.expect_same(sealed.commit())?;
+            let (version, recorded) = match kept {
+                Kept::Log(version) => (*version, Some(Recorded::open(position, sealed)?)),
+                Kept::Journal(_) => {
+                    let commit = sealed.commit();
+                    if let Some(refusal) = refusal_of(commit)? {
+                        return Err(ExecuteError::Refused {
+                            refusal: Box::new(refusal),
+                            hit: true,
+                        });
+                    }
+                    let then = journal::version_of(commit)?;
+                    (then.unwrap_or(account.head.version), None)
                 }
-                let then = journal_entry::<AlreadySo>(commit, ALREADY_SO)?;
-                (then.map_or(account.tip.version, |then| then.version), None)
-            }
-        };
-        Ok(Some(Outcome { version, recorded, hit: true }))
+            };
+            return Ok(Some(Outcome { version, recorded, hit: true }));
+        }
+        Ok(None)
     }
 
-    fn decide(
-        &self,
-        request: &Request,
-        account: &Account,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<Event>, Rejection> {
+    fn decide(&self, request: &Request, account: &Account, now: DateTime<Utc>) -> Decision {
         let imported = self.imported.read().unwrap_or_else(PoisonError::into_inner);
-        let StreamId::Customer(customer) = &request.stream else {
-            return decide_catalogue(&imported.catalogues, &request.command);
+        let decided = match &request.stream {
+            StreamId::Catalogue => decide_catalogue(&imported.catalogues, &request.command),
+            StreamId::Customer(customer) => {
+                let catalogue = imported.catalogues.in_force(effective_at(&request.command, now));
+                let catalogue = catalogue.map(|c| &**c);
+                let context = Context { customer, now, actor: &request.actor, catalogue };
+                decide(&context, account.customer.as_ref(), &request.command)
+            }
         };
-        let catalogue = imported.catalogues.in_force(effective_at(&request.command, now));
-        let context =
-            Context { customer, now, actor: &request.actor, catalogue: catalogue.map(|c| &**c) };
-        decide(&context, account.customer.as_ref(), &request.command)
+        match decided {
+            Ok(events) if events.is_empty() => Decision::AlreadySo,
+            Ok(events) => Decision::Events(events),
+            Err(rejection) => Decision::Refused(Box::new(Refusal::from(&rejection))),
+        }
     }
 
     /// Keeps in the journal that a command changed nothing.
@@ -539,17 +610,18 @@ impl<L: CommitLog> Ledger<L> {
     /// Before a customer is registered nobody may read its journal, so nothing is kept there.
     async fn keep(
         &self,
-        request: &Request,
-        json: &[u8],
+        asked: &Asked,
         account: &mut Account,
         now: DateTime<Utc>,
         entry: EncodedEvent,
     ) -> Result<(), ExecuteError> {
-        if request.stream.customer().is_some() && account.customer.is_none() {
+        if asked.request.stream.customer().is_some() && account.customer.is_none() {
             return Ok(());
         }
-        let sealed = seal(request, json, account.journal_tip, now, vec![entry])?;
+        let sealed = seal(asked, account.journal_head, now, vec![entry])?;
+        let ticket = account.pipeline.enter(None);
         self.journal.append_commit(sealed.clone()).await?;
+        ticket.settle();
         self.recorded(now);
         account.add_journal(&sealed)
     }
@@ -562,8 +634,26 @@ impl<L: CommitLog> Ledger<L> {
     }
 }
 
-fn is_conflict(err: &ExecuteError) -> bool {
-    matches!(err, ExecuteError::Store(StoreError::Conflict { .. }))
+impl Asked {
+    fn new(request: Request) -> Result<Self, ExecuteError> {
+        let json = serde_json::to_vec(&request.command)?;
+        let hash = Hash::of(&json);
+        Ok(Self { request, json, hash })
+    }
+
+    /// Checks that `commit`, which has the same command id, is of the same command.
+    fn expect_same(&self, commit: &Commit) -> Result<(), ExecuteError> {
+        let field = if commit.actor != self.request.actor {
+            "actor".to_owned()
+        } else if commit.reason != self.request.reason {
+            "reason".to_owned()
+        } else if commit.request_hash != self.hash {
+            differing_field(&commit.request, &self.json)
+        } else {
+            return Ok(());
+        };
+        Err(ExecuteError::CommandIdReused { field })
+    }
 }
 
 fn add_catalogue(catalogues: Catalogues, event: &Event) -> Catalogues {
@@ -572,7 +662,7 @@ fn add_catalogue(catalogues: Catalogues, event: &Event) -> Catalogues {
 }
 
 fn expect_version(request: &Request, account: &Account) -> Result<(), ExecuteError> {
-    let actual = account.tip.version;
+    let actual = account.head.version;
     match request.expected_version {
         Some(expected) if expected != actual => {
             Err(ExecuteError::VersionDiffers { expected, actual })
@@ -592,50 +682,28 @@ fn encode_all(events: &[Event]) -> Result<Vec<EncodedEvent>, CodecError> {
 }
 
 fn seal(
-    request: &Request,
-    json: &[u8],
-    tip: Tip,
+    asked: &Asked,
+    head: Head,
     now: DateTime<Utc>,
     events: Vec<EncodedEvent>,
 ) -> Result<SealedCommit, CommitError> {
+    let request = &asked.request;
     SealedCommit::seal(Commit {
         stream: request.stream.clone(),
-        version: tip.version.saturating_add(1),
-        previous: tip.hash,
+        version: head.version.saturating_add(1),
+        previous: head.hash,
         recorded_at: now,
         effective_at: effective_at(&request.command, now),
         actor: request.actor.clone(),
         command_id: request.command_id.clone(),
-        request_hash: Hash::of(json),
-        request: json.to_vec(),
+        request_hash: asked.hash,
+        request: asked.json.clone(),
         reason: request.reason.clone(),
         correlation_id: request.correlation_id.clone(),
         causation_id: request.causation_id.clone(),
         codec: CODEC.to_owned(),
         events,
     })
-}
-
-/// An entry of the journal is JSON: it is read by people, and no state depends on it.
-fn journal_event(name: &str, entry: &impl Serialize) -> Result<EncodedEvent, serde_json::Error> {
-    Ok(EncodedEvent { name: name.to_owned(), schema: 1, bytes: serde_json::to_vec(entry)? })
-}
-
-fn journal_entry<T: DeserializeOwned>(
-    commit: &Commit,
-    name: &str,
-) -> Result<Option<T>, serde_json::Error> {
-    let entry = commit.events.iter().find(|event| event.name == name);
-    entry.map(|event| serde_json::from_slice(&event.bytes)).transpose()
-}
-
-/// The refusal that a commit of the journal holds; `None` when everything was already as asked.
-///
-/// # Errors
-///
-/// When the entry is not JSON.
-pub fn refusal_of(commit: &Commit) -> Result<Option<Refusal>, serde_json::Error> {
-    journal_entry(commit, REFUSED)
 }
 
 /// The first field in which two commands differ.

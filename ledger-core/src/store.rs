@@ -47,6 +47,9 @@ pub enum StoreError {
     /// The disk is full. Nothing was written; reading goes on, and appending when space returns.
     #[error("the disk is full: free some space, then send the command again")]
     Full(#[source] std::io::Error),
+    /// Too many appends wait for the disk. Nothing was written.
+    #[error("too many commands wait for the disk: send the command again in a moment")]
+    Overloaded,
     /// An earlier write or sync failed. Nothing was written; restart to verify the tail.
     #[error("an earlier write failed: restart the ledger so that it verifies the end of its log")]
     Poisoned,
@@ -172,11 +175,13 @@ pub trait CommitLog:
     /// Appends one commit if its stream is at the version before it.
     ///
     /// The same as `EventStore::append` of one commit with `Expected::Exact`, but the answer carries
-    /// the position, too. Returns only once the commit is durable.
+    /// the position, too, and the commit takes its place before this returns: commits are checked and
+    /// stored in the order of the calls, so that the next one of a stream can follow at once. The
+    /// future ends when the commit is durable; dropping it does not take the commit back.
     ///
     /// # Errors
     ///
-    /// See [`StoreError`].
+    /// See [`StoreError`]; [`StoreError::Overloaded`] instead of waiting for a place.
     fn append_commit(
         &self,
         commit: SealedCommit,
@@ -184,6 +189,9 @@ pub trait CommitLog:
 
     /// Position of the last durable commit; zero in an empty log.
     fn durable_position(&self) -> u64;
+
+    /// Where a stream ends, as far as it is durable. Answers from memory.
+    fn head(&self, stream: &StreamId) -> Head;
 
     /// Commits of the whole log from `position` (included) on to the durable end, in order.
     ///
@@ -201,13 +209,16 @@ pub trait CommitLog:
 
 /// Where a stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Head {
-    version: u64,
-    hash: Hash,
+pub struct Head {
+    /// Version of its last commit; zero when it has none.
+    pub version: u64,
+    /// Hash of its last commit; [`Hash::ZERO`] when it has none.
+    pub hash: Hash,
 }
 
 impl Head {
-    const EMPTY: Self = Self { version: 0, hash: Hash::ZERO };
+    /// The end of a stream without commits.
+    pub const EMPTY: Self = Self { version: 0, hash: Hash::ZERO };
 }
 
 /// Checks that `commits` continue `source` at `head`, and returns its head after them.

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,7 +20,7 @@ use ledger_core::ids::{
     Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
     StreamId, SubscriptionId, UserId,
 };
-use ledger_core::ledger::{ExecuteError, Ledger, Request};
+use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Request};
 use ledger_core::money::{Currency, Money};
 use ledger_core::record::Recorded;
 use ledger_core::store::memory::MemoryLog;
@@ -223,9 +222,9 @@ struct World {
 
 impl World {
     async fn new(programme: &str) -> Self {
-        let accounts_max = NonZeroUsize::new(2).unwrap();
+        let options = LedgerOptions { cache_bytes: 4096, ..LedgerOptions::default() };
         let ledger =
-            Ledger::open(MemoryLog::default(), MemoryLog::default(), accounts_max).await.unwrap();
+            Ledger::open(MemoryLog::default(), MemoryLog::default(), options).await.unwrap();
         let stream = StreamId::Customer(CustomerId::try_new("acme").unwrap());
         let now = "2024-01-31T08:00:00Z".parse().unwrap();
         let mut world = Self { ledger, stream, now, commands: 0 };

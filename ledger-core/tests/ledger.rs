@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -16,11 +15,14 @@ use ledger_core::ids::{
     Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
     StreamId, SubscriptionId,
 };
-use ledger_core::ledger::{ExecuteError, Ledger, Outcome, Request};
+use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Outcome, Request};
 use ledger_core::money::Currency;
 use ledger_core::store::CommitLog;
 use ledger_core::store::memory::MemoryLog;
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
+
+/// Keeps no customer in memory once nobody uses it.
+const FORGETFUL: LedgerOptions = LedgerOptions { cache_bytes: 0, in_flight_max: 4096 };
 
 fn acme() -> StreamId {
     StreamId::Customer(CustomerId::try_new("acme").unwrap())
@@ -47,7 +49,7 @@ fn add_seats(seats: u32) -> Command {
 
 /// A ledger with one customer that has ten seats of E3: two commits.
 async fn with_ten_seats<L: CommitLog>(log: L, journal: L) -> Arc<Ledger<L>> {
-    let ledger = Ledger::open(log, journal, NonZeroUsize::MIN).await.unwrap();
+    let ledger = Ledger::open(log, journal, FORGETFUL).await.unwrap();
     let catalogue = toml::from_str(SEEDS_TOML).unwrap();
     let import = request("import", Command::ImportCatalogue(ImportCatalogue { catalogue }));
     previewed_then_executed(&ledger, Request { stream: StreamId::Catalogue, ..import }).await;
@@ -122,7 +124,7 @@ async fn sixty_four_commands_at_once_are_carried_out_once_each() {
 async fn another_writer_is_noticed_and_the_decision_made_again() {
     let (log, journal) = (MemoryLog::default(), MemoryLog::default());
     let one = with_ten_seats(log.clone(), journal.clone()).await;
-    let other = Ledger::open(log, journal, NonZeroUsize::MIN).await.unwrap();
+    let other = Ledger::open(log, journal, FORGETFUL).await.unwrap();
     for round in 0..4_u32 {
         let ours = one.execute(request(&format!("one-{round}"), add_seats(1))).await.unwrap();
         let theirs = other.execute(request(&format!("other-{round}"), add_seats(1))).await.unwrap();
@@ -137,7 +139,7 @@ async fn another_writer_is_noticed_and_the_decision_made_again() {
 async fn two_ledgers_that_race_on_one_log_lose_and_double_nothing() {
     let (log, journal) = (MemoryLog::default(), MemoryLog::default());
     let one = with_ten_seats(log.clone(), journal.clone()).await;
-    let other = Arc::new(Ledger::open(log, journal, NonZeroUsize::MIN).await.unwrap());
+    let other = Arc::new(Ledger::open(log, journal, FORGETFUL).await.unwrap());
     let racers = [("one", Arc::clone(&one)), ("other", other)].map(|(name, ledger)| {
         tokio::spawn(async move {
             for number in 0..200 {
@@ -254,7 +256,7 @@ async fn a_catalogue_version_stands_for_one_content() {
 #[tokio::test]
 async fn an_import_whose_caller_went_away_is_in_force() {
     let (log, journal) = (MemoryLog::default(), MemoryLog::default());
-    let ledger = Ledger::open(log.clone(), journal.clone(), NonZeroUsize::MIN).await.unwrap();
+    let ledger = Ledger::open(log.clone(), journal.clone(), FORGETFUL).await.unwrap();
     // Another ledger on the same log stands for an append whose answer nobody waited for.
     drop(with_ten_seats(log, journal).await);
     let added = ledger.execute(request("add", add_seats(5))).await.unwrap();
@@ -337,7 +339,7 @@ async fn a_clock_that_is_set_back_does_not_reorder_a_history() {
 async fn time_does_not_run_behind_what_was_recorded_for_anybody() {
     let (log, journal) = (MemoryLog::default(), MemoryLog::default());
     drop(with_ten_seats(log.clone(), journal.clone()).await);
-    let ledger = Ledger::open(log, journal, NonZeroUsize::MIN).await.unwrap();
+    let ledger = Ledger::open(log, journal, FORGETFUL).await.unwrap();
     let latest = ledger.latest().unwrap();
     assert_eq!(latest.to_rfc3339(), "2024-03-01T09:00:00.500+00:00");
     let earlier = "2023-01-01T00:00:00Z".parse().unwrap();
@@ -373,7 +375,7 @@ async fn everything_is_there_after_the_log_is_opened_again() {
     let ledger = with_ten_seats(open("log"), open("journal")).await;
     let first = ledger.execute(request("add", add_seats(5))).await.unwrap();
     drop(ledger);
-    let ledger = Ledger::open(open("log"), open("journal"), NonZeroUsize::MIN).await.unwrap();
+    let ledger = Ledger::open(open("log"), open("journal"), FORGETFUL).await.unwrap();
     assert_eq!(quantity(&ledger).await, (15, 3));
     let again = ledger.execute(request("add", add_seats(5))).await.unwrap();
     assert!(again.hit);

@@ -159,6 +159,7 @@ fn names(err: &StoreError, path: &Path, segment: &[u8], at: usize) -> bool {
         StoreError::Conflict { .. }
         | StoreError::Unknown(_)
         | StoreError::Full(_)
+        | StoreError::Overloaded
         | StoreError::Poisoned
         | StoreError::Closed
         | StoreError::Exhausted(_)

@@ -75,8 +75,8 @@ the server's ledger, but only customers whose id starts with bench-; they stay t
 recorded does.
 
 With --json, one object per line. commands: callers, done, unchanged, refused, commands_per_second,
-elapsed_us, p50_us, p90_us, p99_us, p999_us, max_us, commits, commit_bytes (on disk), group (commits
-per sync), plain_commits_per_second (write and fdatasync of as many bytes in the same grouping),
+elapsed_us, p50_us, p90_us, p99_us, p999_us, max_us, commits, syncs (of log and journal), commit_bytes
+(on disk), group (commits per sync), plain_commits_per_second (write and fdatasync of as many bytes in the same grouping),
 percent_of_plain, resident_bytes, peak_resident_bytes, customers, folder. http: connections, bulk, done
 to max_us as above, customers; with --bulk the latency is that of a request of 1,000 commands. replay:
 what, commits, elapsed_us, commits_per_second.";

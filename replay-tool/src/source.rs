@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use ledger_core::commit::SealedCommit;
 use ledger_core::folder::{DataFolder, FolderError};
 use ledger_core::ids::{CustomerId, StreamId};
-use ledger_core::ledger::{ExecuteError, Ledger, refusal_of};
+use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, refusal_of};
 use ledger_core::record::{Chain, Recorded, Refusal};
 use ledger_core::store::segment::SegmentLog;
 use ledger_core::store::{CommitLog, StoreError};
@@ -21,9 +21,6 @@ use crate::exit::Failure;
 
 /// Commits asked of a server at once.
 const PAGE_COMMITS: u32 = 500;
-
-/// Customers kept in memory by the ledger of a folder: only one is asked for.
-const ACCOUNTS_MAX: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
 
 /// A log, or the journal of the commands that changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,7 +177,7 @@ pub(crate) fn open_log(dir: &Path) -> Result<SegmentLog, Failure> {
 
 async fn open_ledger(folder: &DataFolder) -> Result<Ledger<SegmentLog>, Failure> {
     let (log, journal) = (open_log(&folder.log())?, open_log(&folder.journal())?);
-    Ledger::open(log, journal, ACCOUNTS_MAX).await.map_err(|err| unread(&err))
+    Ledger::open(log, journal, LedgerOptions::default()).await.map_err(|err| unread(&err))
 }
 
 fn no_folder(err: &FolderError) -> Failure {
@@ -208,6 +205,7 @@ pub fn store(err: &StoreError) -> Failure {
         StoreError::Conflict { .. }
         | StoreError::Unknown(_)
         | StoreError::Full(_)
+        | StoreError::Overloaded
         | StoreError::Poisoned
         | StoreError::Closed
         | StoreError::Exhausted(_)

@@ -5,7 +5,6 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -18,7 +17,7 @@ use ledger_core::catalogue::SEEDS_TOML;
 use ledger_core::customer::Command;
 use ledger_core::folder::{ClockKind, DataFolder};
 use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, Reason, Role, StreamId};
-use ledger_core::ledger::{Ledger, Request};
+use ledger_core::ledger::{Ledger, LedgerOptions, Request};
 use ledger_core::store::CommitLog;
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use serde_json::{Value, json};
@@ -73,7 +72,8 @@ impl Data {
     fn ledger(&self) -> Ledger<SegmentLog> {
         let folder = DataFolder::open_or_create(&self.root(), ClockKind::Simulated).unwrap();
         let open = |dir: &Path| SegmentLog::open(dir, SegmentOptions::default()).unwrap();
-        let ledger = Ledger::open(open(&folder.log()), open(&folder.journal()), NonZeroUsize::MIN);
+        let ledger =
+            Ledger::open(open(&folder.log()), open(&folder.journal()), LedgerOptions::default());
         futures::executor::block_on(ledger).unwrap()
     }
 
@@ -761,7 +761,7 @@ fn a_measurement_of_commands_tells_speed_latency_disk_and_memory() {
         assert!(100 < count("commit_bytes") && count("p50_us") <= count("max_us"), "{line}");
         let latency = ["p50_us", "p90_us", "p99_us", "p999_us", "max_us", "elapsed_us"];
         has_fields(line, &latency);
-        let plain = ["commands_per_second", "group", "plain_commits_per_second"];
+        let plain = ["commands_per_second", "syncs", "group", "plain_commits_per_second"];
         has_fields(line, &plain);
         let rest =
             ["percent_of_plain", "resident_bytes", "peak_resident_bytes", "customers", "folder"];

@@ -176,7 +176,7 @@ async fn carry_out(
     let stream = StreamId::Customer(address.customer.clone());
     let (reason, actor) = (address.reason, principal.actor.clone());
     let request = request(state, envelope, Ask { stream, command, reason, actor });
-    let outcome = state.execute(request).await?;
+    let outcome = state.execute_in_turn(request).await?;
     let (status, hit) = (status(is_new, &outcome), outcome.hit);
     let done = Done::of(Some(address.customer), outcome);
     Ok((done.map_err(|err| Problem::internal(&err))?, status, hit))

@@ -153,12 +153,15 @@ impl Server {
     }
 
     /// A ledger with the seed catalogue and the customer `acme` of reseller `r`, that has
-    /// `s1`: 10 seats of Office 365 E1 for a year.
+    /// `s1`: 10 seats of Office 365 E1 for a year. The views show it already.
     pub async fn with_acme() -> Self {
         let server = Self::empty().await;
         server.import().await;
         server.register("acme", "r").await.ok();
         server.purchase("acme", "s1").await.ok();
+        let state = server.state();
+        let last = state.ledger.log().durable_position();
+        state.views.wait_for(last).await.unwrap();
         server
     }
 

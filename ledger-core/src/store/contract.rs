@@ -8,7 +8,7 @@ use eventually::store::{Expected, Select};
 use futures::future::{self, BoxFuture};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 
-use super::{CommitLog, StoreError, StoredCommit};
+use super::{CommitLog, Head, StoreError, StoredCommit};
 use crate::commit::{Commit, EncodedEvent, Hash, SealedCommit};
 use crate::ids::{Actor, ActorId, CommandId, CustomerId, Reason, Role, StreamId};
 
@@ -49,6 +49,9 @@ fn checks<L: CommitLog>() -> Vec<(&'static str, Check<L>)> {
         a_commit_that_does_not_continue_its_stream_is_refused,
         a_stream_reads_in_order_from_a_version_on,
         the_log_reads_in_order_from_a_position_on,
+        commits_take_their_places_in_the_order_of_the_calls,
+        a_commit_is_appended_although_nobody_waits_for_it,
+        the_head_of_a_stream_is_its_last_commit,
         streams_are_independent,
         several_commits_are_appended_as_one_or_not_at_all,
         an_append_of_nothing_answers_the_version,
@@ -190,6 +193,39 @@ async fn a_conflict_says_the_version_and_leaves_nothing(mut log: impl CommitLog)
     }
     assert_eq!(versions(&read_stream(&log, &acme, Select::All).await), [1, 2]);
     assert_eq!(log.durable_position(), 2);
+}
+
+async fn commits_take_their_places_in_the_order_of_the_calls(log: impl CommitLog) {
+    let commits = history(&customer("acme"), 5);
+    let mut appends: Vec<_> = commits.into_iter().map(|commit| log.append_commit(commit)).collect();
+    // Awaited backwards: the order of the calls counts.
+    while let Some(append) = appends.pop() {
+        let appended = append.await.expect("each continues the one before");
+        assert_eq!(appended.version, u64::try_from(appends.len()).expect("is small") + 1);
+    }
+}
+
+async fn a_commit_is_appended_although_nobody_waits_for_it(log: impl CommitLog) {
+    let commits = history(&customer("acme"), 3);
+    for commit in commits {
+        drop(log.append_commit(commit));
+    }
+    let mut end = 0;
+    while end < 3 {
+        end = log.wait_beyond(end).await.expect("the log is open");
+    }
+    assert_eq!(log.durable_position(), 3);
+}
+
+async fn the_head_of_a_stream_is_its_last_commit(log: impl CommitLog) {
+    let acme = customer("acme");
+    assert_eq!(log.head(&acme), Head::EMPTY);
+    for commit in history(&acme, 3) {
+        let (version, hash) = (commit.commit().version, commit.hash());
+        log.append_commit(commit).await.expect("it is the next one");
+        assert_eq!(log.head(&acme), Head { version, hash });
+    }
+    assert_eq!(log.head(&customer("apex")), Head::EMPTY);
 }
 
 async fn any_version_is_no_reason_for_a_gap(mut log: impl CommitLog) {

@@ -143,13 +143,14 @@ impl CommitLog for MemoryLog {
         &self,
         commit: SealedCommit,
     ) -> BoxFuture<'static, Result<Appended, StoreError>> {
-        let log = self.clone();
-        async move {
-            let expected = super::expected_before(&commit)?;
-            let source = commit.commit().stream.clone();
-            log.append_all(&source, expected, vec![commit])
-        }
-        .boxed()
+        let source = commit.commit().stream.clone();
+        let appended = super::expected_before(&commit)
+            .and_then(|expected| self.append_all(&source, expected, vec![commit]));
+        future::ready(appended).boxed()
+    }
+
+    fn head(&self, stream: &StreamId) -> Head {
+        self.contents().head(stream)
     }
 
     fn durable_position(&self) -> u64 {

@@ -22,12 +22,13 @@
 //! `docs/LOG-FORMAT.md` tells auditors and operators the same, with the rules. Reading order:
 //! `format` (bytes), `disk` (system calls) and `simulated` (a disk for tests), `anchor` and `folder` (files), `merkle` and
 //! `footer` (what seals a segment), `index` and `reader`
-//! (what readers see), `queue` and `writer` (how it grows), `walk` (how it is checked), `backup`
+//! (what readers see), `queue`, `writer` and `driver` (how it grows), `walk` (how it is checked), `backup`
 //! (how it is copied).
 
 mod anchor;
 mod backup;
 mod disk;
+mod driver;
 #[cfg(test)]
 mod faults;
 mod folder;
@@ -44,6 +45,7 @@ mod writer;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -55,6 +57,7 @@ use futures::stream::BoxStream;
 
 use self::anchor::AnchorFile;
 use self::disk::{Access, Disk, Lock, NamedFile, RealDisk};
+use self::driver::{Drive, Driver, Entered};
 use self::folder::failed;
 use self::footer::Sums;
 use self::format::{Anchor, Header, LogId};
@@ -63,7 +66,7 @@ use self::reader::Durable;
 use self::walk::{Checks, OnProblem, Walked};
 pub use self::walk::{Problem, VerifyReport};
 use self::writer::Writer;
-use super::{Appended, CommitLog, Damage, StoreError, StoredCommit};
+use super::{Appended, CommitLog, Damage, Head, StoreError, StoredCommit};
 use crate::commit::SealedCommit;
 use crate::ids::StreamId;
 
@@ -95,16 +98,18 @@ struct Shared {
     dir: PathBuf,
     log_id: LogId,
     durable: Arc<Durable>,
-    queue: Arc<Queue>,
+    driver: Arc<Driver>,
     running: Mutex<Running>,
 }
 
 /// What closing ends.
 #[derive(Default)]
 struct Running {
-    writer: Option<JoinHandle<Result<(), StoreError>>>,
+    thread: Option<WriterThread>,
     lock: Option<Lock>,
 }
+
+type WriterThread = JoinHandle<Result<(), StoreError>>;
 
 impl SegmentLog {
     /// Opens the log in `dir` to read and append, and creates it if the folder is empty or missing.
@@ -119,7 +124,7 @@ impl SegmentLog {
     /// [`StoreError::Foreign`] or [`StoreError::Io`]; see there.
     pub fn open(dir: &Path, options: SegmentOptions) -> Result<Self, StoreError> {
         let SegmentOptions { segment_bytes } = options;
-        Self::open_on(Arc::new(RealDisk), dir, segment_bytes, Checks::All)
+        Self::open_on(Arc::new(RealDisk), dir, segment_bytes, Checks::All, Drive::ThreadAndCallers)
     }
 
     /// Opens the log as [`open`](Self::open) does, but reads only the footers of sealed segments.
@@ -132,7 +137,8 @@ impl SegmentLog {
     /// As [`open`](Self::open).
     pub fn open_deferring_checks(dir: &Path, options: SegmentOptions) -> Result<Self, StoreError> {
         let SegmentOptions { segment_bytes } = options;
-        Self::open_on(Arc::new(RealDisk), dir, segment_bytes, Checks::Footers)
+        let drive = Drive::ThreadAndCallers;
+        Self::open_on(Arc::new(RealDisk), dir, segment_bytes, Checks::Footers, drive)
     }
 
     /// Compares all bytes of the segments that are sealed now with their checksums. Blocks.
@@ -174,6 +180,7 @@ impl SegmentLog {
         dir: &Path,
         segment_bytes: u64,
         checks: Checks,
+        drive: Drive,
     ) -> Result<Self, StoreError> {
         folder::create(&*disk, dir)?;
         let lock = folder::lock(&*disk, dir)?;
@@ -207,12 +214,14 @@ impl SegmentLog {
             length: walked.intact_end,
             sums: walked.sums,
             is_sealed: walked.is_sealed,
+            last_sync: None,
         };
-        let writer = thread::Builder::new().name("log-writer".to_owned()).spawn(|| writer.run());
-        let writer = Some(writer.map_err(failed(dir, "given a writer thread"))?);
-        let running = Mutex::new(Running { writer, lock: Some(lock) });
+        let driver = Driver::new(queue, Arc::clone(&durable), Some(writer), drive);
+        let driver = Arc::new(driver);
+        let thread = if drive.has_thread() { Some(start_thread(dir, &driver)?) } else { None };
+        let running = Mutex::new(Running { thread, lock: Some(lock) });
         let (dir, log_id) = (dir.to_owned(), anchor.log_id);
-        Ok(Self { shared: Arc::new(Shared { disk, dir, log_id, durable, queue, running }) })
+        Ok(Self { shared: Arc::new(Shared { disk, dir, log_id, durable, driver, running }) })
     }
 
     /// Opens the log in `dir` for a tool: appends answer [`StoreError::Closed`].
@@ -232,11 +241,13 @@ impl SegmentLog {
         let walked = walk::load(&*disk, dir, Checks::All)?;
         let last = walked.tail.as_ref().ok_or_else(|| no_log(dir))?;
         warn_of_tail(last, &walked, "skipped");
-        let running = Mutex::new(Running { writer: None, lock });
+        let running = Mutex::new(Running { thread: None, lock });
         let durable = Arc::new(Durable::new(walked.index, Phase::Closed));
         let queue = Arc::new(Queue::new(Phase::Closed));
+        let driver = Driver::new(queue, Arc::clone(&durable), None, Drive::ThreadAndCallers);
+        let driver = Arc::new(driver);
         let (dir, log_id) = (dir.to_owned(), walked.log_id.unwrap_or_default());
-        Ok(Self { shared: Arc::new(Shared { disk, dir, log_id, durable, queue, running }) })
+        Ok(Self { shared: Arc::new(Shared { disk, dir, log_id, durable, driver, running }) })
     }
 
     /// Copies all that is durable now into the folder `into`, while the log goes on.
@@ -255,6 +266,24 @@ impl SegmentLog {
         Ok(snapshot.last)
     }
 
+    /// Writes the group that waits, in a log that was opened without a thread; false when none does.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn step(&self) -> bool {
+        self.shared.driver.step_once()
+    }
+
+    /// How much was appended since the log was opened, and what waits.
+    #[must_use]
+    pub fn stats(&self) -> LogStats {
+        let Shared { durable, driver, .. } = &*self.shared;
+        LogStats {
+            position: durable.position(),
+            syncs: durable.syncs.load(Ordering::Relaxed),
+            waiting: driver.queue.len(),
+        }
+    }
+
     /// Writes what waits, syncs the anchor and unlocks the folder. Blocks.
     ///
     /// Called again, it does nothing.
@@ -268,16 +297,35 @@ impl SegmentLog {
     }
 }
 
+/// A log's figures since it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogStats {
+    /// Position of the last durable commit.
+    pub position: u64,
+    /// Groups of commits that were synced.
+    pub syncs: u64,
+    /// Appends that wait for the disk now.
+    pub waiting: usize,
+}
+
 impl Shared {
     fn close(&self) -> Result<(), StoreError> {
-        self.queue.close();
+        self.driver.queue.close();
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let Running { writer, lock } = std::mem::take(&mut *running);
-        let closed =
-            writer.map_or(Ok(()), |writer| writer.join().unwrap_or(Err(StoreError::Poisoned)));
+        let Running { thread, lock } = std::mem::take(&mut *running);
+        let closed = match thread {
+            Some(thread) => thread.join().unwrap_or(Err(StoreError::Poisoned)),
+            None => self.driver.end(),
+        };
         drop(lock);
         closed
     }
+}
+
+fn start_thread(dir: &Path, driver: &Arc<Driver>) -> Result<WriterThread, StoreError> {
+    let driver = Arc::clone(driver);
+    let thread = thread::Builder::new().name("log-writer".to_owned());
+    thread.spawn(move || driver.run()).map_err(failed(dir, "given a writer thread"))
 }
 
 impl Drop for Shared {
@@ -391,8 +439,12 @@ impl EventStore for SegmentLog {
         expected: Expected,
         commits: Vec<SealedCommit>,
     ) -> BoxFuture<'_, Result<u32, StoreError>> {
-        let appended = self.shared.queue.append(source, expected, commits);
-        async move { super::numbered(appended.await?.version) }.boxed()
+        let driver = Arc::clone(&self.shared.driver);
+        async move {
+            let outcome = driver.queue.enter(source, expected, commits).await?;
+            super::numbered(Entered::new(&driver).wait(outcome).await?.version)
+        }
+        .boxed()
     }
 
     fn stream(
@@ -443,12 +495,18 @@ impl CommitLog for SegmentLog {
         &self,
         commit: SealedCommit,
     ) -> BoxFuture<'static, Result<Appended, StoreError>> {
-        let queue = Arc::clone(&self.shared.queue);
-        async move {
-            let expected = super::expected_before(&commit)?;
-            queue.append(commit.commit().stream.clone(), expected, vec![commit]).await
+        let source = commit.commit().stream.clone();
+        let driver = &self.shared.driver;
+        let entered = super::expected_before(&commit)
+            .and_then(|expected| driver.queue.try_enter(source, expected, vec![commit]));
+        match entered {
+            Ok(outcome) => Entered::new(driver).wait(outcome).boxed(),
+            Err(err) => future::ready(Err(err)).boxed(),
         }
-        .boxed()
+    }
+
+    fn head(&self, stream: &StreamId) -> Head {
+        self.shared.durable.index().head(stream)
     }
 
     fn durable_position(&self) -> u64 {

@@ -2,13 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a history that cannot be made is the end of its test")]
 
-use std::num::NonZeroUsize;
-
 use chrono::{DateTime, Utc};
 use ledger_core::catalogue::{Catalogue, SEEDS_TOML};
 use ledger_core::customer::Command;
 use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, Reason, Role, StreamId};
-use ledger_core::ledger::{ExecuteError, Ledger, Outcome, Request};
+use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Outcome, Request};
 use ledger_core::store::CommitLog;
 use ledger_core::store::memory::MemoryLog;
 use serde_json::{Value, json};
@@ -30,8 +28,8 @@ fn stream(id: &str) -> StreamId {
 impl Scenario {
     /// An empty ledger with the seed catalogue.
     pub(crate) async fn new() -> Self {
-        let kept = NonZeroUsize::new(8).unwrap();
-        let ledger = Ledger::open(MemoryLog::new(), MemoryLog::new(), kept).await.unwrap();
+        let options = LedgerOptions::default();
+        let ledger = Ledger::open(MemoryLog::new(), MemoryLog::new(), options).await.unwrap();
         let mut scenario = Self { ledger, commands: 0 };
         let catalogue: Catalogue = toml::from_str(SEEDS_TOML).unwrap();
         let import = json!({ "command": "ImportCatalogue", "catalogue": catalogue });

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use ledger_core::catalogue::SEEDS_TOML;
 use ledger_core::customer::{Command, ImportCatalogue};
 use ledger_core::ids::{Actor, ActorId, CommandId, IdError, Reason, Role, StreamId};
-use ledger_core::ledger::{ExecuteError, Ledger, Request};
+use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Request};
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use tempfile::TempDir;
 
@@ -20,9 +20,6 @@ use super::measure::{self, Amount, Caller, Measured, Tally, bytes_in};
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::source::{store, with_causes};
-
-/// Customers that the ledger keeps in memory: as many as the server.
-const ACCOUNTS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("10,000 is not zero");
 
 /// Callers that prepare the customers and fill a log.
 const FILLERS: usize = 1024;
@@ -91,7 +88,7 @@ impl World {
         let [log, journal] = &dirs;
         let log = open_log(log).await?;
         let journal = open_log(journal).await?;
-        let ledger = Ledger::open(log, journal, ACCOUNTS_MAX).await.map_err(|err| failed(&err))?;
+        let ledger = Ledger::open(log, journal, LedgerOptions::default()).await.map_err(|err| failed(&err))?;
         let world = Self {
             ledger: Arc::new(ledger),
             load: Arc::new(Load::new(customers)),
@@ -155,6 +152,12 @@ impl World {
     pub fn commits(&self) -> (u64, u64) {
         use ledger_core::store::CommitLog;
         (self.ledger.log().durable_position(), self.ledger.journal().durable_position())
+    }
+
+    /// Groups of commits synced so far, in log and journal.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.ledger.log().stats().syncs + self.ledger.journal().stats().syncs
     }
 
     /// Bytes of log and journal on disk.

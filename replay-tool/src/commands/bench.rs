@@ -50,6 +50,7 @@ struct Level {
     #[serde(flatten)]
     measured: Measured,
     commits: u64,
+    syncs: u64,
     commit_bytes: u64,
     group: u64,
     plain_commits_per_second: u64,
@@ -95,12 +96,13 @@ async fn level(
     callers: usize,
     output: &mut Output<'_>,
 ) -> Result<Level, Failure> {
-    let before = (world.commits(), world.bytes()?);
+    let before = (world.commits(), world.bytes()?, world.syncs());
     let measured = world.run(callers, amount(&args.amount), output).await?;
-    let after = (world.commits(), world.bytes()?);
+    let after = (world.commits(), world.bytes()?, world.syncs());
     let commits = (after.0.0 - before.0.0) + (after.0.1 - before.0.1);
     let commit_bytes = (after.1 - before.1) / commits.max(1);
-    let group = u64::try_from(callers).unwrap_or(u64::MAX);
+    let syncs = after.2 - before.2;
+    let group = (commits / syncs.max(1)).max(1);
     let dir = folder.path().to_owned();
     let plain = tokio::task::spawn_blocking(move || {
         plain::commits_per_second(&dir, commits, commit_bytes, group)
@@ -111,6 +113,7 @@ async fn level(
         callers,
         measured,
         commits,
+        syncs,
         commit_bytes,
         group,
         plain_commits_per_second: plain,

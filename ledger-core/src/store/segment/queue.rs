@@ -1,24 +1,26 @@
-//! What waits for the writer: bounded, with backpressure, taken in groups.
+//! What waits to be written: bounded, in the order of arrival, taken in groups.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use eventually::store::Expected;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, TryAcquireError, oneshot};
 
 use crate::commit::SealedCommit;
 use crate::ids::StreamId;
 use crate::store::{Appended, StoreError};
 
-/// Requests that may wait; more must wait for a place.
-const REQUESTS_MAX: usize = 4096;
+/// Appends that may wait; more must wait for a place or are refused.
+const REQUESTS_MAX: usize = 8192;
 
 /// A group is closed once it has this many bytes, so that a backlog needs little memory.
 const GROUP_BYTES: usize = 8 * 1024 * 1024;
 
 /// Where to send the outcome of an append.
 pub(super) type Answer = oneshot::Sender<Result<Appended, StoreError>>;
+
+/// Where the outcome arrives.
+pub(super) type Outcome = oneshot::Receiver<Result<Appended, StoreError>>;
 
 /// One append.
 #[derive(Debug)]
@@ -59,12 +61,14 @@ pub(super) struct Queue {
 struct Waiting {
     requests: VecDeque<Request>,
     phase: Phase,
+    /// Whether the writer's thread sleeps until it is woken.
+    is_asleep: bool,
 }
 
 impl Queue {
     pub(super) fn new(phase: Phase) -> Self {
         Self {
-            waiting: Mutex::new(Waiting { requests: VecDeque::new(), phase }),
+            waiting: Mutex::new(Waiting { requests: VecDeque::new(), phase, is_asleep: false }),
             filled: Condvar::new(),
             places: Semaphore::new(REQUESTS_MAX),
         }
@@ -74,38 +78,80 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts an append in the queue and waits for its outcome.
-    pub(super) async fn append(
+    /// Waits for a place and puts an append there.
+    pub(super) async fn enter(
         &self,
         source: StreamId,
         expected: Expected,
         commits: Vec<SealedCommit>,
-    ) -> Result<Appended, StoreError> {
+    ) -> Result<Outcome, StoreError> {
         // Places are closed only after the phase has changed, so the phase says why there is none.
         if let Ok(place) = self.places.acquire().await {
             place.forget();
         }
-        let (answer, outcome) = oneshot::channel();
-        {
-            let mut waiting = self.waiting();
-            waiting.phase.refusal()?;
-            waiting.requests.push_back(Request { source, expected, commits, answer });
-        }
-        self.filled.notify_one();
-        outcome.await.unwrap_or_else(|_| Err(StoreError::Unknown(io::Error::other("no answer"))))
+        self.push(source, expected, commits)
     }
 
-    /// Everything that waits, up to a group's size; blocks while there is nothing.
-    ///
-    /// `None` once the log is closed and nothing waits any more.
-    pub(super) fn take(&self) -> Option<Vec<Request>> {
+    /// Puts an append in the queue if there is a place.
+    pub(super) fn try_enter(
+        &self,
+        source: StreamId,
+        expected: Expected,
+        commits: Vec<SealedCommit>,
+    ) -> Result<Outcome, StoreError> {
+        match self.places.try_acquire() {
+            Ok(place) => place.forget(),
+            Err(TryAcquireError::NoPermits) => return Err(StoreError::Overloaded),
+            Err(TryAcquireError::Closed) => {}
+        }
+        self.push(source, expected, commits)
+    }
+
+    fn push(
+        &self,
+        source: StreamId,
+        expected: Expected,
+        commits: Vec<SealedCommit>,
+    ) -> Result<Outcome, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        let mut waiting = self.waiting();
+        waiting.phase.refusal()?;
+        waiting.requests.push_back(Request { source, expected, commits, answer });
+        Ok(outcome)
+    }
+
+    /// Appends that wait now.
+    pub(super) fn len(&self) -> usize {
+        self.waiting().requests.len()
+    }
+
+    /// Wakes the writer's thread if it sleeps although something waits.
+    pub(super) fn wake(&self) {
         let waiting = self.waiting();
+        if waiting.is_asleep && !waiting.requests.is_empty() {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Sleeps until something waits and somebody wakes the thread.
+    ///
+    /// False once the log is closed and nothing waits any more.
+    pub(super) fn sleep(&self) -> bool {
+        let mut waiting = self.waiting();
+        waiting.is_asleep = true;
         let mut waiting = self
             .filled
             .wait_while(waiting, |waiting| {
                 waiting.requests.is_empty() && waiting.phase == Phase::Open
             })
             .unwrap_or_else(PoisonError::into_inner);
+        waiting.is_asleep = false;
+        !waiting.requests.is_empty()
+    }
+
+    /// Everything that waits, up to a group's size; `None` when nothing does.
+    pub(super) fn take(&self) -> Option<Vec<Request>> {
+        let mut waiting = self.waiting();
         let mut bytes = 0;
         let mut group = Vec::new();
         while bytes < GROUP_BYTES
@@ -117,6 +163,11 @@ impl Queue {
         drop(waiting);
         self.places.add_permits(group.len());
         (!group.is_empty()).then_some(group)
+    }
+
+    /// Whether a write has failed.
+    pub(super) fn is_poisoned(&self) -> bool {
+        self.waiting().phase == Phase::Poisoned
     }
 
     /// Accepts nothing more; what waits is still written.

@@ -1,6 +1,7 @@
 //! Reading durable commits, each verified again against its checksum and hash.
 
 use std::io;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::stream::{self, StreamExt};
@@ -40,6 +41,8 @@ pub(super) struct Tip {
 pub(super) struct Durable {
     pub(super) index: RwLock<Index>,
     pub(super) tip: watch::Sender<Tip>,
+    /// Groups that were synced since the log was opened.
+    pub(super) syncs: AtomicU64,
 }
 
 /// Which commits a reader has yet to read.
@@ -75,7 +78,8 @@ enum Fetch {
 impl Durable {
     pub(super) fn new(index: Index, phase: Phase) -> Self {
         let position = index.last();
-        Self { index: RwLock::new(index), tip: watch::Sender::new(Tip { position, phase }) }
+        let tip = watch::Sender::new(Tip { position, phase });
+        Self { index: RwLock::new(index), tip, syncs: AtomicU64::new(0) }
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -120,7 +124,7 @@ impl Durable {
         self.index().snapshot()
     }
 
-    fn index(&self) -> std::sync::RwLockReadGuard<'_, Index> {
+    pub(super) fn index(&self) -> std::sync::RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 

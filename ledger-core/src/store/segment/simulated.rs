@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::disk::{Access, Disk, DiskFile, Lock, LockFile, NamedFile};
+use super::driver::Drive;
 use super::format::{count, length};
 use super::walk::Checks;
 use super::{SegmentLog, SegmentOptions, VerifyReport};
@@ -188,7 +189,30 @@ impl SimulatedDisk {
     ///
     /// As [`SegmentLog::open`].
     pub fn open_log(&self, dir: &Path, options: SegmentOptions) -> Result<SegmentLog, StoreError> {
-        SegmentLog::open_on(Arc::new(self.clone()), dir, options.segment_bytes, Checks::All)
+        self.open_driven(dir, options, Drive::Thread)
+    }
+
+    /// Opens the log in `dir` of this disk without a thread: only [`SegmentLog::step`] writes.
+    ///
+    /// # Errors
+    ///
+    /// As [`SegmentLog::open`].
+    pub fn open_stepped_log(
+        &self,
+        dir: &Path,
+        options: SegmentOptions,
+    ) -> Result<SegmentLog, StoreError> {
+        self.open_driven(dir, options, Drive::Steps)
+    }
+
+    fn open_driven(
+        &self,
+        dir: &Path,
+        options: SegmentOptions,
+        drive: Drive,
+    ) -> Result<SegmentLog, StoreError> {
+        let disk = Arc::new(self.clone());
+        SegmentLog::open_on(disk, dir, options.segment_bytes, Checks::All, drive)
     }
 
     /// Opens the log in `dir` of this disk, as [`SegmentLog::open_read_only`] does.

@@ -1,9 +1,11 @@
-//! The only thread that changes the log: checks, writes and syncs in groups, then answers.
+//! What changes the log: checks, writes and syncs in groups, then answers. One at a time has it.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::anchor::AnchorFile;
 use super::disk::{Disk, NamedFile};
@@ -31,6 +33,8 @@ pub(super) struct Writer {
     pub(super) length: u64,
     pub(super) sums: Sums,
     pub(super) is_sealed: bool,
+    /// How long the last sync of a group took.
+    pub(super) last_sync: Option<Duration>,
 }
 
 /// Appends that become durable together.
@@ -64,32 +68,36 @@ enum Failure {
 }
 
 impl Writer {
-    /// Writes until the log is closed, or until the disk fails.
-    pub(super) fn run(mut self) -> Result<(), StoreError> {
-        while let Some(requests) = self.queue.take() {
-            let group = self.admit(requests);
-            match self.store(&group) {
-                Ok(()) => self.publish(group),
-                Err(Failure::Full(err)) => {
-                    tracing::warn!(%err, "the disk is full; appends are refused until it has space");
-                    fail(group, || StoreError::Full(again(&err)), || StoreError::Full(again(&err)));
-                }
-                Err(Failure::Broken(err)) => {
-                    tracing::error!(%err, "a write failed; the log takes no more until a restart");
-                    self.poison();
-                    fail(group, || StoreError::Unknown(again(&err)), || StoreError::Poisoned);
-                    return Err(StoreError::Poisoned);
-                }
+    /// Makes a group durable and answers it. After an error nothing may be written any more.
+    pub(super) fn write(&mut self, requests: Vec<Request>) -> Result<(), StoreError> {
+        let group = self.admit(requests);
+        match self.store(&group) {
+            Ok(()) => self.publish(group),
+            Err(Failure::Full(err)) => {
+                tracing::warn!(%err, "the disk is full; appends are refused until it has space");
+                fail(group, || StoreError::Full(again(&err)), || StoreError::Full(again(&err)));
+            }
+            Err(Failure::Broken(err)) => {
+                tracing::error!(%err, "a write failed; the log takes no more until a restart");
+                self.queue.poison();
+                self.durable.end(Phase::Poisoned);
+                fail(group, || StoreError::Unknown(again(&err)), || StoreError::Poisoned);
+                return Err(StoreError::Poisoned);
             }
         }
+        Ok(())
+    }
+
+    /// Ends the log after its last group.
+    pub(super) fn finish(mut self) -> Result<(), StoreError> {
         self.durable.end(Phase::Closed);
         let settled = self.anchor_file.settle(self.anchor);
         settled.map_err(folder::failed(self.anchor_file.path(), "synced"))
     }
 
-    fn poison(&self) {
-        self.queue.poison();
-        self.durable.end(Phase::Poisoned);
+    /// Whether the next group starts a new segment, which takes longer.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_sealed || (self.segment_bytes <= self.length && HEADER_BYTES < self.length)
     }
 
     /// Checks the requests, one after the other, each against what those before it will have done.
@@ -126,13 +134,17 @@ impl Writer {
         if group.bytes.is_empty() {
             return Ok(());
         }
-        if self.is_sealed || (self.segment_bytes <= self.length && HEADER_BYTES < self.length) {
+        if self.is_full() {
             self.roll()?;
         }
         if let Err(err) = self.segment.write_all_at(&group.bytes, self.length) {
             return Err(self.cut_back(err));
         }
-        self.segment.sync_data().map_err(Failure::Broken)
+        let began = Instant::now();
+        self.segment.sync_data().map_err(Failure::Broken)?;
+        self.last_sync = Some(began.elapsed());
+        self.durable.syncs.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Starts a new segment. All before it is durable, and its header is before it gets a record.
@@ -230,15 +242,6 @@ impl Writer {
     fn settle_anchor(&mut self) {
         if let Err(err) = self.anchor_file.settle(self.anchor) {
             tracing::warn!(%err, "the anchor could not be synced");
-        }
-    }
-}
-
-impl Drop for Writer {
-    /// After a panic, callers must get an answer, too.
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.poison();
         }
     }
 }

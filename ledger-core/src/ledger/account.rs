@@ -1,0 +1,263 @@
+//! One stream as the command path keeps it: its state, the answers already given, and the commits on
+//! their way to the disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::size_of;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::Notify;
+
+use super::ExecuteError;
+use super::journal::refusal_of;
+use crate::commit::{Commit, Hash, SealedCommit};
+use crate::customer::{Customer, Event, Lot, Subscription, evolve};
+use crate::ids::{CommandId, Role};
+use crate::store::Head;
+
+/// What an account takes up with nothing in it, in bytes.
+const EMPTY_BYTES: usize = 1024;
+
+/// What a text, a small struct and their place in a map take up, in bytes; measured.
+const ENTRY_BYTES: usize = 160;
+
+/// What the answer to one command takes up, in bytes.
+const ANSWER_BYTES: usize = 32;
+
+/// Commits after which the size of an account is estimated again.
+const COMMITS_PER_ESTIMATE: u64 = 16;
+
+/// Where the answer to a command is kept: in the log or in the journal, at this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kept {
+    Log(u64),
+    Journal(u64),
+}
+
+/// Where to look for the answers to all command ids of a stream, by a fingerprint of the id.
+///
+/// Two ids may share a fingerprint, so what is found must be compared with the id itself.
+#[derive(Debug, Default)]
+pub(super) struct Answers(BTreeSet<(u64, Kept)>);
+
+impl Answers {
+    fn insert(&mut self, id: &CommandId, kept: Kept) {
+        self.0.insert((fingerprint(id), kept));
+    }
+
+    /// Where the answer to `id` may be; nowhere else.
+    pub(super) fn find(&self, id: &CommandId) -> Vec<Kept> {
+        let print = fingerprint(id);
+        let range = (print, Kept::Log(0))..=(print, Kept::Journal(u64::MAX));
+        self.0.range(range).map(|(_, kept)| *kept).collect()
+    }
+}
+
+fn fingerprint(id: &CommandId) -> u64 {
+    let hash = Hash::of(id.as_str().as_bytes());
+    hash.as_bytes().first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
+}
+
+/// One stream as loaded, with what was decided since, whether that is durable yet or not.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) is_loaded: bool,
+    pub(super) head: Head,
+    pub(super) journal_head: Head,
+    pub(super) last_recorded_at: Option<DateTime<Utc>>,
+    pub(super) customer: Option<Customer>,
+    pub(super) answers: Answers,
+    pub(super) pipeline: Arc<Pipeline>,
+    estimated_at: u64,
+}
+
+impl Account {
+    pub(super) fn new() -> Self {
+        Self {
+            is_loaded: false,
+            head: Head::EMPTY,
+            journal_head: Head::EMPTY,
+            last_recorded_at: None,
+            customer: None,
+            answers: Answers::default(),
+            pipeline: Arc::default(),
+            estimated_at: 0,
+        }
+    }
+
+    /// Adds a commit of the log and what happened in it.
+    pub(super) fn add(&mut self, sealed: &SealedCommit, events: &[Event]) {
+        let commit = sealed.commit();
+        self.customer = events.iter().fold(self.customer.take(), evolve);
+        self.head = Head { version: commit.version, hash: sealed.hash() };
+        self.last_recorded_at = self.last_recorded_at.max(Some(commit.recorded_at));
+        self.answers.insert(&commit.command_id, Kept::Log(commit.version));
+    }
+
+    /// Adds a commit that is on its way to the disk.
+    pub(super) fn add_pending(&mut self, sealed: &SealedCommit, events: &[Event]) -> Ticket {
+        self.add(sealed, events);
+        self.pipeline.enter(Some(self.head.version))
+    }
+
+    /// What time brings about is decided anew until it succeeds: its id is the same every time, and
+    /// nobody is there to send it with another one.
+    ///
+    /// Nor is a refusal final whose rule tells the caller to send the same command again.
+    pub(super) fn add_journal(&mut self, sealed: &SealedCommit) -> Result<(), ExecuteError> {
+        let commit = sealed.commit();
+        self.journal_head = Head { version: commit.version, hash: sealed.hash() };
+        if !is_final(commit)? {
+            return Ok(());
+        }
+        self.answers.insert(&commit.command_id, Kept::Journal(commit.version));
+        Ok(())
+    }
+
+    /// The instant of a decision: never before what another process recorded last in this stream.
+    pub(super) fn now(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.last_recorded_at.map_or(now, |last| last.max(now))
+    }
+
+    /// Waits until all that was decided is durable; false when some of it never will be.
+    pub(super) async fn settled(&self) -> bool {
+        self.pipeline.settled().await
+    }
+
+    /// Roughly the memory it takes up, in bytes, if that is worth estimating again.
+    pub(super) fn estimate(&mut self) -> Option<usize> {
+        let is_due = self.estimated_at.saturating_add(COMMITS_PER_ESTIMATE) <= self.head.version;
+        (self.estimated_at == 0 || is_due).then(|| {
+            self.estimated_at = self.head.version;
+            let answers = self.answers.0.len().saturating_mul(ANSWER_BYTES);
+            let customer = self.customer.as_ref().map_or(0, bytes_of);
+            EMPTY_BYTES.saturating_add(answers).saturating_add(customer)
+        })
+    }
+}
+
+fn is_final(commit: &Commit) -> Result<bool, ExecuteError> {
+    let is_transient = refusal_of(commit)?.is_some_and(|refusal| refusal.is_transient);
+    Ok(commit.actor.role != Role::Scheduler && !is_transient)
+}
+
+/// Roughly the memory that a customer takes up, in bytes.
+fn bytes_of(customer: &Customer) -> usize {
+    let subscriptions = customer.subscriptions.values().map(|subscription| {
+        let texts = subscription.services.len().saturating_add(4).saturating_mul(ENTRY_BYTES);
+        let lots = subscription.lots.len().saturating_mul(size_of::<Lot>());
+        size_of::<Subscription>().saturating_add(texts).saturating_add(lots)
+    });
+    let users = customer.assignments.values().map(BTreeMap::len);
+    let external = customer.external.values().map(|held| held.services.len().saturating_add(2));
+    let entries = users.chain(external).fold(0, usize::saturating_add);
+    subscriptions.fold(entries.saturating_mul(ENTRY_BYTES), usize::saturating_add)
+}
+
+/// The commits of one account that are on their way to the disk.
+///
+/// Each is decided on the state that those before it will have made. So the first that fails takes
+/// all after it along, and the account is loaded again.
+#[derive(Debug, Default)]
+pub(super) struct Pipeline {
+    entered: AtomicU64,
+    settled: AtomicU64,
+    is_broken: AtomicBool,
+    changed: Notify,
+}
+
+impl Pipeline {
+    /// Enters what is on its way: a commit of the log by its version, or an entry of the journal.
+    pub(super) fn enter(self: &Arc<Self>, version: Option<u64>) -> Ticket {
+        if let Some(version) = version {
+            self.entered.fetch_max(version, Ordering::AcqRel);
+        }
+        Ticket { pipeline: Arc::clone(self), version, is_settled: false }
+    }
+
+    /// Whether the state that was decided on may not be what the log will hold.
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Acquire)
+    }
+
+    async fn settled(&self) -> bool {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if self.is_broken() {
+                return false;
+            }
+            if self.entered.load(Ordering::Acquire) <= self.settled.load(Ordering::Acquire) {
+                return true;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// Something on its way to the disk. Dropped before its outcome is known, it breaks its pipeline.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    pipeline: Arc<Pipeline>,
+    version: Option<u64>,
+    is_settled: bool,
+}
+
+impl Ticket {
+    /// It is durable, and so is everything before it.
+    pub(super) fn settle(mut self) {
+        self.is_settled = true;
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.pipeline.is_broken.store(true, Ordering::Release);
+        } else if let Some(version) = self.version {
+            self.pipeline.settled.fetch_max(version, Ordering::AcqRel);
+        }
+        self.pipeline.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    #[test]
+    fn a_pipeline_is_settled_when_all_that_entered_is_durable() {
+        let pipeline = Arc::new(Pipeline::default());
+        assert_eq!(pipeline.settled().now_or_never(), Some(true));
+        let (first, second) = (pipeline.enter(Some(4)), pipeline.enter(Some(5)));
+        let mut settled = Box::pin(pipeline.settled());
+        assert_eq!((&mut settled).now_or_never(), None);
+        first.settle();
+        assert_eq!((&mut settled).now_or_never(), None);
+        second.settle();
+        assert_eq!((&mut settled).now_or_never(), Some(true));
+    }
+
+    #[test]
+    fn a_commit_whose_outcome_nobody_heard_breaks_the_pipeline() {
+        let pipeline = Arc::new(Pipeline::default());
+        let (first, second) = (pipeline.enter(Some(4)), pipeline.enter(None));
+        first.settle();
+        assert_eq!(pipeline.settled().now_or_never(), Some(true));
+        drop(second);
+        assert_eq!(pipeline.settled().now_or_never(), Some(false));
+    }
+
+    #[test]
+    fn ids_with_the_same_fingerprint_are_all_found() {
+        let id = CommandId::try_new("one").unwrap();
+        let mut answers = Answers::default();
+        answers.insert(&id, Kept::Log(3));
+        answers.0.insert((fingerprint(&id), Kept::Journal(1)));
+        answers.insert(&CommandId::try_new("other").unwrap(), Kept::Log(4));
+        assert_eq!(answers.find(&id), [Kept::Log(3), Kept::Journal(1)]);
+    }
+}

@@ -1,0 +1,246 @@
+//! Commands of one customer that follow each other while the disk is busy.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io;
+use std::path::Path;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use ledger_core::calendar::{BillingCycle, TermDuration};
+use ledger_core::catalogue::SEEDS_TOML;
+use ledger_core::customer::{AddSeats, Command, ImportCatalogue, Purchase, RegisterCustomer};
+use ledger_core::ids::{
+    Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
+    StreamId, SubscriptionId,
+};
+use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Outcome, Request};
+use ledger_core::money::Currency;
+use ledger_core::store::StoreError;
+use ledger_core::store::segment::simulated::{Faults, SimulatedDisk};
+use ledger_core::store::segment::{SegmentLog, SegmentOptions};
+
+type Answer = BoxFuture<'static, Result<Outcome, ExecuteError>>;
+
+/// A ledger on a disk that writes only when told to, with a customer that has ten seats: two commits.
+struct World {
+    disk: SimulatedDisk,
+    ledger: &'static Ledger<SegmentLog>,
+}
+
+impl World {
+    fn new(options: LedgerOptions) -> Self {
+        let disk = SimulatedDisk::new(1);
+        let open = |dir| disk.open_stepped_log(Path::new(dir), SegmentOptions::default()).unwrap();
+        let ledger = Ledger::open(open("/log"), open("/journal"), options);
+        let ledger = ledger.now_or_never().unwrap().unwrap();
+        let world = Self { disk, ledger: Box::leak(Box::new(ledger)) };
+        let catalogue = toml::from_str(SEEDS_TOML).unwrap();
+        let import = request("import", Command::ImportCatalogue(ImportCatalogue { catalogue }));
+        let register = Command::RegisterCustomer(RegisterCustomer {
+            name: "Acme".to_owned(),
+            programme: ProgrammeId::try_new("nce").unwrap(),
+            reseller: ResellerId::try_new("r1").unwrap(),
+            market: "FR".to_owned(),
+            currency: Currency::EUR,
+        });
+        let purchase = Command::Purchase(Purchase {
+            subscription: SubscriptionId::try_new("s1").unwrap(),
+            offer: OfferId::try_new("office-365-e3").unwrap(),
+            term: TermDuration::P1Y,
+            billing: BillingCycle::Annual,
+            quantity: 10,
+        });
+        for request in [
+            Request { stream: StreamId::Catalogue, ..import },
+            request("register", register),
+            request("purchase", purchase),
+        ] {
+            let mut answer = world.send(request);
+            world.write();
+            answer.as_mut().now_or_never().unwrap().unwrap();
+        }
+        world
+    }
+
+    /// Sends a command and lets it go as far as it gets without the disk.
+    fn send(&self, request: Request) -> Answer {
+        let mut answer = self.ledger.execute(request).boxed();
+        if let Some(answered) = answer.as_mut().now_or_never() {
+            return futures::future::ready(answered).boxed();
+        }
+        answer
+    }
+
+    fn add(&self, id: &str, seats: u32) -> Answer {
+        self.send(request(id, add_seats(seats)))
+    }
+
+    /// Writes the group that waits in the log.
+    fn write(&self) {
+        assert!(self.ledger.log().step(), "something waits for the disk");
+    }
+
+    fn write_journal(&self) {
+        assert!(self.ledger.journal().step(), "something waits for the disk");
+    }
+
+    /// Writes whatever waits until there is an answer.
+    fn finish<T>(&self, mut answer: BoxFuture<'_, T>) -> T {
+        loop {
+            if let Some(answer) = (&mut answer).now_or_never() {
+                return answer;
+            }
+            let (log, journal) = (self.ledger.log().step(), self.ledger.journal().step());
+            assert!(log || journal, "something waits for the disk");
+        }
+    }
+
+    fn quantity(&self) -> u32 {
+        let acme = CustomerId::try_new("acme").unwrap();
+        let (customer, _) = self.finish(self.ledger.customer(&acme).boxed()).unwrap().unwrap();
+        customer.subscriptions.values().next().unwrap().quantity
+    }
+}
+
+fn request(id: &str, command: Command) -> Request {
+    Request {
+        stream: StreamId::Customer(CustomerId::try_new("acme").unwrap()),
+        command,
+        command_id: CommandId::try_new(id).unwrap(),
+        actor: Actor { id: ActorId::try_new("someone").unwrap(), role: Role::Operator },
+        reason: Reason::try_new("test").unwrap(),
+        now: "2024-03-01T09:00:00Z".parse().unwrap(),
+        correlation_id: None,
+        causation_id: None,
+        expected_version: None,
+    }
+}
+
+fn add_seats(seats: u32) -> Command {
+    Command::AddSeats(AddSeats { subscription: SubscriptionId::try_new("s1").unwrap(), seats })
+}
+
+fn version(answer: &mut Answer) -> Option<u64> {
+    answer.now_or_never().map(|outcome| outcome.unwrap().version)
+}
+
+#[test]
+fn commands_of_one_customer_share_a_sync_and_wait_for_it() {
+    let world = World::new(LedgerOptions::default());
+    let syncs = world.ledger.log().stats().syncs;
+    let mut answers: Vec<Answer> =
+        (0..20).map(|number| world.add(&format!("add-{number}"), 1)).collect();
+    assert!(answers.iter_mut().all(|answer| version(answer).is_none()), "nothing is durable yet");
+    world.write();
+    let versions: Vec<_> = answers.iter_mut().map(version).collect();
+    assert_eq!(versions, (3..23).map(Some).collect::<Vec<_>>());
+    assert_eq!(world.ledger.log().stats().syncs, syncs + 1);
+    assert_eq!(world.quantity(), 30);
+}
+
+#[test]
+fn a_read_waits_for_what_it_shows() {
+    let world = World::new(LedgerOptions::default());
+    let mut add = world.add("add", 5);
+    let acme = CustomerId::try_new("acme").unwrap();
+    let mut read = world.ledger.customer(&acme).boxed();
+    assert!((&mut read).now_or_never().is_none());
+    let mut preview = world.ledger.preview(request("next", add_seats(1))).boxed();
+    assert!((&mut preview).now_or_never().is_none());
+    world.write();
+    assert_eq!(version(&mut add), Some(3));
+    assert_eq!(read.now_or_never().unwrap().unwrap().unwrap().1, 3);
+    assert_eq!(preview.now_or_never().unwrap().unwrap().version, 3);
+}
+
+#[test]
+fn a_refusal_waits_for_what_it_was_decided_on() {
+    let world = World::new(LedgerOptions::default());
+    let mut add = world.add("add", 5);
+    let mut refused = world.add("none", 0);
+    assert!(!world.ledger.journal().step(), "the refusal is not even written yet");
+    world.write();
+    assert_eq!(version(&mut add), Some(3));
+    assert!((&mut refused).now_or_never().is_none());
+    world.write_journal();
+    let refused = refused.now_or_never().unwrap();
+    assert!(matches!(refused, Err(ExecuteError::Refused { hit: false, .. })), "{refused:?}");
+}
+
+#[test]
+fn a_repetition_waits_for_the_first() {
+    let world = World::new(LedgerOptions::default());
+    let (mut first, mut second) = (world.add("add", 5), world.add("add", 5));
+    world.write();
+    let first = (&mut first).now_or_never().unwrap().unwrap();
+    let second = (&mut second).now_or_never().unwrap().unwrap();
+    assert_eq!((first.hit, second.hit), (false, true));
+    assert_eq!(first.recorded, second.recorded);
+}
+
+#[test]
+fn what_was_decided_on_a_commit_that_failed_is_decided_again() {
+    let world = World::new(LedgerOptions::default());
+    let mut first = world.add("first", 5);
+    world.disk.fail(Faults {
+        names: ".seg",
+        write: Some((0, io::ErrorKind::StorageFull)),
+        ..Faults::default()
+    });
+    world.write();
+    // The first has failed, but the second is decided before anybody heard of it.
+    let second = world.add("second", 1);
+    world.disk.fail(Faults::default());
+    let first = (&mut first).now_or_never().unwrap();
+    assert!(matches!(first, Err(ExecuteError::Store(StoreError::Full(_)))), "{first:?}");
+    assert_eq!(world.finish(second).unwrap().version, 3);
+    assert_eq!(world.quantity(), 11);
+}
+
+#[test]
+fn a_command_whose_caller_went_away_is_settled_before_the_next_is_decided() {
+    let world = World::new(LedgerOptions::default());
+    drop(world.add("add", 5));
+    let again = world.finish(world.add("add", 5)).unwrap();
+    assert_eq!((again.version, again.hit), (3, true));
+    assert_eq!(world.quantity(), 15);
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_acknowledged_and_reading_goes_on() {
+    let world = World::new(LedgerOptions::default());
+    let mut answers: Vec<Answer> =
+        (0..3).map(|number| world.add(&format!("add-{number}"), 1)).collect();
+    world.disk.fail(Faults {
+        names: ".seg",
+        syncs_fail_from: Some(world.disk.syncs_begun() + 1),
+        ..Faults::default()
+    });
+    world.write();
+    world.disk.fail(Faults::default());
+    for answer in &mut answers {
+        let answer = answer.now_or_never().unwrap();
+        assert!(matches!(answer, Err(ExecuteError::Store(StoreError::Unknown(_)))), "{answer:?}");
+    }
+    let later = world.finish(world.add("later", 1));
+    assert!(matches!(later, Err(ExecuteError::Store(StoreError::Poisoned))), "{later:?}");
+    assert_eq!(world.quantity(), 10);
+}
+
+#[test]
+fn too_many_commands_under_way_are_refused_and_nothing_is_lost() {
+    let options = LedgerOptions { in_flight_max: 2, ..LedgerOptions::default() };
+    let world = World::new(options);
+    let mut answers = [world.add("one", 1), world.add("two", 1)];
+    let refused = world.add("three", 1).now_or_never().unwrap();
+    assert!(matches!(refused, Err(ExecuteError::Store(StoreError::Overloaded))), "{refused:?}");
+    let mut waiting = world.ledger.execute_in_turn(request("four", add_seats(1))).boxed();
+    assert!((&mut waiting).now_or_never().is_none());
+    world.write();
+    assert_eq!(answers.each_mut().map(version), [Some(3), Some(4)]);
+    assert!((&mut waiting).now_or_never().is_none());
+    world.write();
+    assert_eq!(version(&mut waiting), Some(5));
+    assert_eq!(world.quantity(), 13);
+}
