@@ -88,7 +88,9 @@ impl World {
         let [log, journal] = &dirs;
         let log = open_log(log).await?;
         let journal = open_log(journal).await?;
-        let ledger = Ledger::open(log, journal, LedgerOptions::default()).await.map_err(|err| failed(&err))?;
+        let ledger = Ledger::open(log, journal, LedgerOptions::default())
+            .await
+            .map_err(|err| failed(&err))?;
         let world = Self {
             ledger: Arc::new(ledger),
             load: Arc::new(Load::new(customers)),

@@ -160,7 +160,8 @@ struct Served {
 }
 
 async fn http(args: &BenchHttpArgs, json: bool, output: &mut Output<'_>) -> Result<(), Failure> {
-    let target = Target::new(&args.server, &bare_token(&args.token_file)?)?;
+    let target =
+        Target::new(&args.server, &bare_token(&args.token_file, "copy one of its tokens out")?)?;
     target.prepare(args.customers, output).await?;
     let load = Arc::new(Load::new(args.customers));
     let amount = amount(&args.amount);
