@@ -101,7 +101,7 @@ pub struct AmountArgs {
     /// Seconds per measurement. Default: 10.
     #[arg(long, value_name = "N", conflicts_with = "commands")]
     pub seconds: Option<NonZeroU32>,
-    /// Commands per measurement, instead of a time.
+    /// Commands per measurement, instead of a time; with --bulk in whole requests.
     #[arg(long, value_name = "N")]
     pub commands: Option<NonZeroU64>,
 }

@@ -19,9 +19,9 @@ fn scrape(server: &Server, dir: &Path) -> Vec<Value> {
     ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn value(samples: &[Value], name: &str, labels: &Value) -> f64 {
+fn value(samples: &[Value], name: &str, labels: &Value) -> u64 {
     let found = samples.iter().find(|s| s["name"] == name && s["labels"] == *labels);
-    found.map_or(0.0, |sample| sample["value"].as_f64().unwrap())
+    found.map_or(0, |sample| sample["value"].as_u64().unwrap())
 }
 
 #[test]
@@ -44,15 +44,15 @@ fn prometheus_reads_the_figures_and_sees_commands_come() {
         let of = |outcome| value(samples, "ledger_commands_total", &json!({ "outcome": outcome }));
         of("done") + of("unchanged")
     };
-    assert_eq!(commands(&after), commands(&before) + 2.0);
+    assert_eq!(commands(&after), commands(&before) + 2);
     let route =
         json!({ "route": "/v1/customers/{customer}/delegated-admin/grant", "status": "200" });
-    assert_eq!(value(&after, "ledger_http_requests_total", &route), 2.0);
+    assert_eq!(value(&after, "ledger_http_requests_total", &route), 2);
     let answered = value(&after, "ledger_command_duration_seconds_count", &json!({}));
-    assert_eq!(answered, value(&before, "ledger_command_duration_seconds_count", &json!({})) + 2.0);
+    assert_eq!(answered, value(&before, "ledger_command_duration_seconds_count", &json!({})) + 2);
     let position = value(&after, "ledger_log_position", &json!({}));
     assert!(value(&after, "ledger_views_position", &json!({})) <= position);
-    assert!(0.0 < value(&after, "process_resident_memory_bytes", &json!({})));
+    assert!(0 < value(&after, "process_resident_memory_bytes", &json!({})));
     for sample in &after {
         let labels = sample["labels"].to_string();
         for customer in customers {
