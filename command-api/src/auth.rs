@@ -59,6 +59,8 @@ pub enum Action {
     ReadLog,
     /// Sign a checkpoint of the log.
     SignCheckpoint,
+    /// Read the figures for Prometheus.
+    ReadMetrics,
 }
 
 impl Action {
@@ -72,6 +74,7 @@ impl Action {
                 matches!(role, Role::Operator)
             }
             Self::ReadLog => matches!(role, Role::Operator | Role::Billing | Role::Support),
+            Self::ReadMetrics => matches!(role, Role::Operator | Role::Support),
         }
     }
 
@@ -83,6 +86,7 @@ impl Action {
             Self::MoveClock => "move the clock",
             Self::ReadLog => "read the whole log",
             Self::SignCheckpoint => "sign a checkpoint",
+            Self::ReadMetrics => "read the metrics",
         }
     }
 }

@@ -177,7 +177,7 @@ async fn answer(state: &AppState, envelope: Envelope, ask: Ask) -> Result<Respon
     if dry_run {
         return Ok(previewed(customer, state.ledger.preview(request).await?));
     }
-    done(customer, &state.ledger.execute(request).await?, is_new)
+    done(customer, state.execute(request).await?, is_new)
 }
 
 /// The request for the ledger, dated by the clock.
@@ -208,15 +208,12 @@ pub(crate) const fn status(is_new: bool, outcome: &Outcome) -> StatusCode {
     if is_new && outcome.recorded.is_some() { StatusCode::CREATED } else { StatusCode::OK }
 }
 
-fn done(
-    customer: Option<CustomerId>,
-    outcome: &Outcome,
-    is_new: bool,
-) -> Result<Response, Problem> {
+fn done(customer: Option<CustomerId>, outcome: Outcome, is_new: bool) -> Result<Response, Problem> {
+    let (status, version, hit) = (status(is_new, &outcome), outcome.version, outcome.hit);
     let body = Done::of(customer, outcome).map_err(|err| Problem::internal(&err))?;
-    let mut answer = (status(is_new, outcome), axum::Json(body)).into_response();
-    answer.headers_mut().insert(header::ETAG, etag(outcome.version));
-    if outcome.hit {
+    let mut answer = (status, axum::Json(body)).into_response();
+    answer.headers_mut().insert(header::ETAG, etag(version));
+    if hit {
         answer.headers_mut().insert(IDEMPOTENCY_HIT, HeaderValue::from_static("true"));
     }
     Ok(answer)

@@ -6,6 +6,7 @@
 //! - one request: [`router`] (every address), [`extract`], [`auth`] and [`tokens`], [`wire`],
 //!   [`command`], [`problem`], [`routes`], [`pages`];
 //! - what time brings about: [`scheduler`], [`proofs`] (signed checkpoints);
+//! - for operators: [`metrics`];
 //! - the whole: [`state`], [`start`], [`demo`].
 
 pub mod auth;
@@ -14,6 +15,7 @@ pub mod command;
 pub mod config;
 pub mod demo;
 pub mod extract;
+pub mod metrics;
 pub mod output;
 pub mod pages;
 pub mod problem;

@@ -164,9 +164,43 @@ pub const TABLE: [Row; 36] = [
 ];
 
 impl Kind {
-    fn row(self) -> Row {
+    pub(crate) fn row(self) -> Row {
         let found = TABLE.into_iter().find(|row| row.kind == self);
         found.unwrap_or(row(self, 500, "INTERNAL", "The ledger has a defect"))
+    }
+
+    /// The kind of a command that was not carried out for another reason than a rule.
+    pub(crate) const fn of(err: &ExecuteError) -> Self {
+        match err {
+            ExecuteError::CommandIdReused { .. } => Self::CommandIdReused,
+            ExecuteError::VersionDiffers { .. } => Self::VersionDiffers,
+            ExecuteError::Busy => Self::Busy,
+            ExecuteError::Store(err) => Self::of_store(err),
+            ExecuteError::Refused { .. }
+            | ExecuteError::Codec(_)
+            | ExecuteError::Commit(_)
+            | ExecuteError::Json(_)
+            | ExecuteError::Amount(_) => Self::Internal,
+        }
+    }
+
+    const fn of_store(err: &StoreError) -> Self {
+        match err {
+            StoreError::Unknown(_) => Self::OutcomeUnknown,
+            StoreError::Full(_) => Self::DiskFull,
+            StoreError::Poisoned => Self::LogStopped,
+            StoreError::Overloaded => Self::Overloaded,
+            StoreError::Closed => Self::Stopping,
+            StoreError::Exhausted(_) => Self::LogUsedUp,
+            StoreError::Conflict { .. }
+            | StoreError::AppendOnly
+            | StoreError::NotNext(_)
+            | StoreError::Damaged { .. }
+            | StoreError::Shortened { .. }
+            | StoreError::Foreign { .. }
+            | StoreError::Locked(_)
+            | StoreError::Io { .. } => Self::Internal,
+        }
     }
 
     /// Seconds after which the same request may succeed.

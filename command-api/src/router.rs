@@ -6,9 +6,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, Uri, header};
-use axum::middleware::map_response;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 use utoipa::OpenApi;
@@ -17,11 +18,12 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use crate::auth::Principal;
 use crate::config::BODY_BYTES_MAX;
 use crate::extract::NoQuery;
+use crate::metrics::count;
 use crate::pages;
 use crate::problem::{Kind, Problem};
 use crate::routes::{
-    bulk, catalogue, clock, customers, due, health, history, licences, log, proofs, subscriptions,
-    views,
+    bulk, catalogue, clock, customers, due, health, history, licences, log, metrics, proofs,
+    subscriptions, views,
 };
 use crate::state::AppState;
 
@@ -65,13 +67,19 @@ pub fn app(state: Arc<AppState>) -> Router {
         .route("/v1/openapi.json", get(openapi_json))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
         .merge(pages())
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(map_response(harden))
-        .layer(TraceLayer::new_for_http())
+        .layer(
+            // As one layer: the router boxes what each of its layers makes for every request.
+            ServiceBuilder::new()
+                .layer(TraceLayer::new_for_http())
+                .map_response(harden)
+                .layer(from_fn_with_state(Arc::clone(&state), count))
+                .layer(CatchPanicLayer::custom(panicked))
+                .layer(DefaultBodyLimit::max(BODY_BYTES_MAX)),
+        )
         .with_state(state)
 }
 
@@ -111,7 +119,7 @@ async fn openapi_json(_: Principal, _: NoQuery) -> Response {
 }
 
 /// Nothing is cached or guessed by anyone in between.
-async fn harden(mut answer: Response) -> Response {
+fn harden<B>(mut answer: axum::http::Response<B>) -> axum::http::Response<B> {
     let headers = answer.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -173,6 +181,7 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         proofs::consistency,
         health::alive,
         health::ready,
+        metrics::show,
     ),
     security(("token" = [])),
     modifiers(&Bearer)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use chrono::{DateTime, Utc};
 use ledger_core::catalogue::Catalogue;
 use ledger_core::commit::Hash;
@@ -13,6 +14,7 @@ use ledger_core::customer::{Command, ImportCatalogue};
 use ledger_core::folder::{ClockKind, DataFolder, FolderError};
 use ledger_core::ids::{Actor, ActorId, CommandId, Reason, Role, StreamId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Request};
+use ledger_core::snapshot::Snapshots;
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use ledger_core::store::{CommitLog, StoreError};
 use projector::publisher::checkpoints::{Checkpoint, run_checkpoints};
@@ -27,6 +29,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::clock::{Clock, ClockError, SimulatedClock};
 use crate::config::Config;
 use crate::demo::{self, DemoError};
+use crate::metrics::Metrics;
 use crate::output::{quoted, say};
 use crate::pages::session::Sessions;
 use crate::proofs::{self, Proofs};
@@ -138,7 +141,10 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
     let journal = open_log(folder.journal()).await?;
     let story = if config.demo { Some(demo::story()?) } else { None };
     let tokens = Tokens::open_or_create(folder.root(), story.as_ref().map(|story| &story.tokens))?;
-    let ledger = Ledger::open(log.clone(), journal, LedgerOptions::default()).await;
+    let snapshots = Arc::new(Snapshots::open(&folder.snapshots(), log.id()).await);
+    let options =
+        LedgerOptions { snapshots: Some(Arc::clone(&snapshots)), ..LedgerOptions::default() };
+    let ledger = Ledger::open(log.clone(), journal, options).await;
     let ledger = ledger.map_err(StartError::Ledger)?;
     let clock = open_clock(&folder, config, story.as_ref(), ledger.latest())?;
     let views = ViewStore::open(&folder.views(), &log).await?;
@@ -152,11 +158,13 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
     tasks.extend(publisher);
     let state = Arc::new(AppState {
         ledger: Arc::new(ledger),
+        snapshots,
         views,
         clock,
         tokens,
         proofs,
         sessions: Sessions::default(),
+        metrics: Metrics::default(),
         publishing,
         stopping: watch::Sender::new(false),
         settled: tokio::sync::Mutex::default(),
@@ -319,6 +327,7 @@ impl Running {
         let state = self.state;
         state.proofs.keep_up().await;
         let close = move || -> Result<(), StartError> {
+            state.snapshots.close();
             state.views.close()?;
             state.ledger.log().close()?;
             Ok(state.ledger.journal().close()?)
@@ -341,6 +350,12 @@ pub async fn serve(config: &Config) -> Result<(), StartError> {
     let running = open(config).await?;
     welcome(config, &running.state, address);
     let app = crate::app(Arc::clone(&running.state));
+    // An answer is written at once and whole, so there is nothing to wait for.
+    let listener = listener.tap_io(|stream| {
+        if let Err(err) = stream.set_nodelay(true) {
+            tracing::debug!(%err, "a connection goes on with delays");
+        }
+    });
     let stopping = running.state.stopping.clone();
     let mut stopped = stopping.subscribe();
     let graceful = async move {

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ledger_core::ledger::Ledger;
+use ledger_core::ledger::{ExecuteError, Ledger, Outcome, Request};
+use ledger_core::snapshot::Snapshots;
 use ledger_core::store::CommitLog;
 use ledger_core::store::segment::SegmentLog;
 use projector::view_store::{ViewStore, ViewStoreError};
 
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, stopwatch};
 use crate::config::VIEWS_WAIT;
+use crate::metrics::Metrics;
 use crate::pages::session::Sessions;
 use crate::problem::{Kind, Problem};
 use crate::proofs::Proofs;
@@ -24,6 +26,8 @@ use crate::tokens::Tokens;
 pub struct AppState {
     /// Carries commands out.
     pub ledger: Arc<Ledger<SegmentLog>>,
+    /// Customers with long histories, as the ledger keeps them for the next time.
+    pub snapshots: Arc<Snapshots>,
     /// What lists and pages are read from.
     pub views: ViewStore,
     /// Dates commands.
@@ -34,6 +38,8 @@ pub struct AppState {
     pub proofs: Proofs,
     /// Who is signed in to the dashboard.
     pub sessions: Sessions,
+    /// What has happened so far, for operators.
+    pub metrics: Metrics,
     /// Whether and how well events are published.
     pub publishing: Publishing,
     /// Becomes true when the server is to stop; what takes long then ends early.
@@ -48,6 +54,30 @@ impl AppState {
     pub fn now(&self) -> DateTime<Utc> {
         let now = self.clock.now();
         self.ledger.latest().map_or(now, |latest| latest.max(now))
+    }
+
+    /// Carries a command out, and counts it.
+    ///
+    /// # Errors
+    ///
+    /// See [`ExecuteError`].
+    pub async fn execute(&self, request: Request) -> Result<Outcome, ExecuteError> {
+        let begun = stopwatch();
+        let answer = self.ledger.execute(request).await;
+        self.metrics.command(&answer, begun.elapsed());
+        answer
+    }
+
+    /// The same, but waits while too many commands are under way.
+    ///
+    /// # Errors
+    ///
+    /// See [`ExecuteError`].
+    pub async fn execute_in_turn(&self, request: Request) -> Result<Outcome, ExecuteError> {
+        let begun = stopwatch();
+        let answer = self.ledger.execute_in_turn(request).await;
+        self.metrics.command(&answer, begun.elapsed());
+        answer
     }
 
     /// Checks that the log has the position. What is read from the log itself needs no waiting.

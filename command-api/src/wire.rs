@@ -16,7 +16,7 @@ use ledger_core::ids::{
 };
 use ledger_core::ledger::Outcome;
 use ledger_core::money::{Currency, MoneyError};
-use ledger_core::record::{Entry, EventEntry};
+use ledger_core::record::EventEntry;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -442,9 +442,9 @@ impl Done {
     /// # Errors
     ///
     /// [`MoneyError`] when a charge cannot be computed; no recorded event has such a charge.
-    pub fn of(customer: Option<CustomerId>, outcome: &Outcome) -> Result<Self, MoneyError> {
+    pub fn of(customer: Option<CustomerId>, outcome: Outcome) -> Result<Self, MoneyError> {
         let version = outcome.version;
-        let Some(recorded) = &outcome.recorded else {
+        let Some(recorded) = outcome.recorded else {
             return Ok(Self {
                 customer,
                 version,
@@ -456,15 +456,21 @@ impl Done {
                 unchanged: true,
             });
         };
-        let entry = Entry::of(recorded)?;
+        let charge_lines = recorded.charge_lines()?;
+        let warnings = ledger_core::customer::warnings(&recorded.events);
+        let ids: Vec<_> = (0..recorded.events.len()).map(|at| recorded.event_id(at)).collect();
         Ok(Self {
             customer,
             version,
-            position: Some(entry.position),
-            recorded_at: Some(entry.recorded_at),
-            events: entry.events,
-            charge_lines: entry.charge_lines,
-            warnings: ledger_core::customer::warnings(&recorded.events),
+            position: Some(recorded.position),
+            recorded_at: Some(recorded.commit().recorded_at),
+            events: ids
+                .into_iter()
+                .zip(recorded.events)
+                .map(|(id, event)| EventEntry { id, event })
+                .collect(),
+            charge_lines,
+            warnings,
             unchanged: false,
         })
     }

@@ -172,6 +172,34 @@ async fn a_bad_line_gets_a_problem_in_its_place_and_the_rest_goes_on() {
 }
 
 #[tokio::test]
+async fn a_customers_lines_follow_each_other_however_many_others_are_under_way() {
+    let server = Server::with_acme().await;
+    server.register("other", "q").await.ok();
+    server.purchase("other", "s1").await.ok();
+    let line = |customer: &str, version: u64| {
+        json!({
+            "customer": customer, "reason": "import", "command": "AddSeats", "subscription": "s1",
+            "seats": 1, "expected_version": version
+        })
+        .to_string()
+    };
+    let lines = (0..600_u64).flat_map(|number| {
+        let nobody = format!("nobody-{number}");
+        [line("acme", number + 2), line(&nobody, 0), line("other", number + 2)]
+    });
+    let results = bulk(&server, "operator", lines.collect::<Vec<_>>().join("\n")).await;
+    assert_eq!(results.len(), 1800);
+    for (index, result) in (0_u64..).zip(&results) {
+        let version = &result["done"]["version"];
+        assert_eq!(result["line"], json!(index + 1));
+        match index % 3 {
+            1 => assert_eq!(result["problem"]["code"], "CUSTOMER_UNKNOWN", "{result}"),
+            _ => assert_eq!(*version, json!(index / 3 + 3), "{result}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn bulk_lets_nobody_do_more_than_line_by_line() {
     let server = Server::with_acme().await;
     server.register("other", "q").await.ok();

@@ -131,6 +131,7 @@ fn second(server: &Server) -> Arc<AppState> {
     let root = server.dir.path().join("data");
     Arc::new(AppState {
         ledger: Arc::clone(&first.ledger),
+        snapshots: Arc::clone(&first.snapshots),
         views: first.views.clone(),
         clock: command_api::clock::Clock::Simulated(
             command_api::clock::SimulatedClock::open(&root, None, None).unwrap(),
@@ -141,6 +142,7 @@ fn second(server: &Server) -> Arc<AppState> {
             first.ledger.log().clone(),
         ),
         sessions: command_api::pages::session::Sessions::default(),
+        metrics: command_api::metrics::Metrics::default(),
         publishing: first.publishing.clone(),
         stopping: tokio::sync::watch::Sender::new(false),
         settled: tokio::sync::Mutex::default(),

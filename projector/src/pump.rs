@@ -24,8 +24,8 @@ use crate::views::{Changes, VIEWS, ViewError};
 /// Commits applied in one batch when behind.
 const BATCH_COMMITS_MAX: usize = 256;
 
-/// Customers kept folded.
-const CUSTOMERS_KEPT: NonZeroUsize = NonZeroUsize::new(1024).expect("1024 is not zero");
+/// Customers kept folded. Every other one costs a read of its whole stream.
+const CUSTOMERS_KEPT: NonZeroUsize = NonZeroUsize::new(10_000).expect("10,000 is not zero");
 
 /// How long nothing must happen before the views are flushed to the disk.
 const IDLE_AFTER: Duration = Duration::from_secs(1);

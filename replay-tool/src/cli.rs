@@ -1,5 +1,6 @@
 //! What can be typed, and nothing else.
 
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -17,7 +18,8 @@ Examples:
   replay-tool history acme --url http://127.0.0.1:8080 --tokens ledger-data/tokens.toml
   replay-tool scenario tests/scenarios
   replay-tool rebuild --data ledger-data
-  replay-tool prove 412 > proof.json; replay-tool check-proof proof.json --key NAME+ID+BASE64";
+  replay-tool prove 412 > proof.json; replay-tool check-proof proof.json --key NAME+ID+BASE64
+  replay-tool bench commands --callers 1,256";
 
 const EXIT_CODES: &str = "\
 Results go to the standard output, messages to the standard error.
@@ -63,6 +65,9 @@ pub enum Verb {
     CheckProof(CheckProofArgs),
     /// Change the key of a stopped folder; prints the checkpoint in which the old one names the new.
     RotateKey(FolderArgs),
+    /// Measure speed under a load that users have, in a new folder or on a running server.
+    #[command(subcommand, before_help = BENCH_EXAMPLES, after_help = BENCH_NOTES)]
+    Bench(BenchVerb),
 }
 
 /// What to check, and against what.
@@ -109,6 +114,108 @@ pub struct CheckProofArgs {
     /// Verifier key you trust.
     #[arg(long, value_name = "KEY")]
     pub key: VerifierKey,
+}
+
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  replay-tool bench commands --folder /srv/ledger-disk/bench
+  replay-tool bench http --server http://127.0.0.1:8080 --token-file operator.token
+  replay-tool bench replay --commits 1000000";
+
+const BENCH_NOTES: &str = "\
+The load: 10,000 customers with one subscription each, of which the busiest tenth gets half of all
+commands; of a hundred commands 30 add seats, 22 give some back, 26 plan a renewal, 4 choose the end of
+the term, 9 assign a licence, 6 take one away, and 3 name a subscription that is not there. About 6 %
+are refused, and about 7 % find everything as asked. The n-th command is the same in every run.
+
+commands and replay work on a ledger of their own, in a temporary folder or an empty one. http changes
+the server's ledger, but only customers whose id starts with bench-; they stay there, as all that is
+recorded does.
+
+With --json, one object per line. commands: callers, done, unchanged, refused, commands_per_second,
+elapsed_us, p50_us, p90_us, p99_us, p999_us, max_us, commits, syncs (of log and journal), commit_bytes
+(on disk), group (commits per sync), plain_commits_per_second (write and fdatasync of as many bytes in the same grouping),
+percent_of_plain, resident_bytes, peak_resident_bytes, customers, folder. http: connections, bulk, done
+to max_us as above, customers; with --bulk the latency is that of a request of 1,000 commands. replay:
+what, commits, elapsed_us, commits_per_second.";
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub enum BenchVerb {
+    /// Commands per second and latency in process, beside what the disk can do by itself.
+    Commands(BenchCommandsArgs),
+    /// Commands per second and latency of a running server; makes customers bench-... there.
+    Http(BenchHttpArgs),
+    /// Replay of a whole log, and of one customer.
+    Replay(BenchReplayArgs),
+}
+
+/// Customers of the load.
+const CUSTOMERS: &str = "10000";
+
+/// How long one measurement lasts; 10 seconds when left out.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct AmountArgs {
+    /// Seconds per measurement. Default: 10.
+    #[arg(long, value_name = "N", conflicts_with = "commands")]
+    pub seconds: Option<NonZeroU32>,
+    /// Commands per measurement, instead of a time; with --bulk in whole requests.
+    #[arg(long, value_name = "N")]
+    pub commands: Option<NonZeroU64>,
+}
+
+/// How commands are measured in process.
+#[derive(Args, Clone, Debug)]
+pub struct BenchCommandsArgs {
+    /// Callers at the same time; one measurement for each number.
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,16,64,256,1024")]
+    pub callers: Vec<NonZeroU16>,
+    /// How long.
+    #[command(flatten)]
+    pub amount: AmountArgs,
+    /// Customers.
+    #[arg(long, value_name = "N", default_value = CUSTOMERS)]
+    pub customers: NonZeroU32,
+    /// Empty folder on the disk to be measured. Default: a temporary one, which may be in memory.
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+}
+
+/// Which server is measured, and how.
+#[derive(Args, Clone, Debug)]
+pub struct BenchHttpArgs {
+    /// Address of a running server that has the offers of seeds.toml, such as <http://127.0.0.1:8080>.
+    #[arg(long, value_name = "URL")]
+    pub server: String,
+    /// File that holds nothing but an operator's token.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: PathBuf,
+    /// Connections at the same time; each has one request under way.
+    #[arg(long, value_name = "N", default_value = "256")]
+    pub connections: NonZeroU16,
+    /// Send 1,000 commands with every request, to /v1/bulk.
+    #[arg(long)]
+    pub bulk: bool,
+    /// How long.
+    #[command(flatten)]
+    pub amount: AmountArgs,
+    /// Customers.
+    #[arg(long, value_name = "N", default_value = CUSTOMERS)]
+    pub customers: NonZeroU32,
+}
+
+/// How much is replayed.
+#[derive(Args, Clone, Debug)]
+pub struct BenchReplayArgs {
+    /// Commits in the log.
+    #[arg(long, value_name = "N", default_value = "100000")]
+    pub commits: NonZeroU64,
+    /// Customers.
+    #[arg(long, value_name = "N", default_value = CUSTOMERS)]
+    pub customers: NonZeroU32,
+    /// Empty folder on the disk to be measured. Default: a temporary one, which may be in memory.
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
 }
 
 /// Where the commits come from: a stopped folder, or a running server.

@@ -4,8 +4,8 @@
 //!
 //! - [`exit`] (what became of a run), [`output`] (the only place that writes), [`cli`] (what was
 //!   typed), [`source`] (a stopped folder or a running server);
-//! - [`describe`] (events in sentences), [`scenario`] (given, when, then), [`commands`] (one verb
-//!   each), [`run`].
+//! - [`describe`] (events in sentences), [`scenario`] (given, when, then), [`bench`] (a load and
+//!   how it is measured), [`commands`] (one verb each), [`run`].
 
 pub mod exit;
 
@@ -18,6 +18,8 @@ pub mod source;
 pub mod describe;
 
 pub mod scenario;
+
+pub mod bench;
 
 pub mod commands;
 

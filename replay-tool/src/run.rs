@@ -1,11 +1,13 @@
 //! From what was typed to an exit code.
 
 use std::ffi::OsString;
+use std::io;
 
 use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
-use crate::commands::{checkpoint, history, prove, rebuild, scenario, state, verify};
+use crate::commands::{bench, checkpoint, history, prove, rebuild, scenario, state, verify};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
@@ -15,8 +17,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, output: &mut Output<'_>) ->
         Ok(cli) => cli,
         Err(err) => return usage(&err, output),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = runtime
+    let result = runtime(&cli.verb)
         .map_err(|err| Failure::Source(format!("no runtime could be started: {err}")))
         .and_then(|runtime| runtime.block_on(obey(&cli, output)));
     match result {
@@ -30,6 +31,23 @@ pub fn run(args: impl IntoIterator<Item = OsString>, output: &mut Output<'_>) ->
     }
 }
 
+/// Only what measures the ledger at work needs more than one thread.
+fn runtime(verb: &Verb) -> io::Result<Runtime> {
+    let mut builder = match verb {
+        Verb::Bench(_) => Builder::new_multi_thread(),
+        Verb::Verify(_)
+        | Verb::History(_)
+        | Verb::State(_)
+        | Verb::Scenario(_)
+        | Verb::Rebuild(_)
+        | Verb::Checkpoint(_)
+        | Verb::Prove(_)
+        | Verb::CheckProof(_)
+        | Verb::RotateKey(_) => Builder::new_current_thread(),
+    };
+    builder.enable_all().build()
+}
+
 async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
     match &cli.verb {
         Verb::Verify(args) => verify::verify(args, cli.json, output).await,
@@ -41,6 +59,7 @@ async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Verb::Prove(args) => prove::prove(args, output).await,
         Verb::CheckProof(args) => prove::check(args, cli.json, output),
         Verb::RotateKey(args) => checkpoint::rotate_key(args, cli.json, output).await,
+        Verb::Bench(verb) => bench::bench(verb, cli.json, output).await,
     }
 }
 

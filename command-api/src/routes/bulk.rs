@@ -1,5 +1,7 @@
 //! Bulk: one command per line in, one result per line out, in order. A slow reader slows it down.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::{Body, BodyDataStream};
@@ -12,6 +14,7 @@ use ledger_core::customer::Command;
 use ledger_core::ids::{CommandId, CustomerId, Reason, StreamId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use utoipa::ToSchema;
 
 use super::Problems;
@@ -24,6 +27,9 @@ use crate::extract::{NoQuery, StrictObject, media_type, read_json, read_value};
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::state::AppState;
 use crate::wire::Done;
+
+/// Lines of one request that are under way together.
+const UNDER_WAY_MAX: usize = 256;
 
 /// What became of one line.
 #[derive(Debug, Serialize, ToSchema)]
@@ -85,14 +91,26 @@ pub(crate) async fn bulk(
         );
         return Err(Problem::new(Kind::MediaTypeUnsupported, detail));
     }
-    let lines = Lines::of(request.into_body());
-    let results =
-        stream::unfold((lines, state, principal), |(mut lines, state, principal)| async {
-            let (number, line) = lines.next().await?;
-            let result = result(&state, &principal, number, line).await;
-            let json = serde_json::to_string(&result).map(|json| json + "\n");
-            Some((json, (lines, state, principal)))
-        });
+    let lines = stream::unfold(Lines::of(request.into_body()), |mut lines| async {
+        Some((lines.next().await?, lines))
+    });
+    let caller = Arc::new((state, principal));
+    let mut turns = Turns::default();
+    let results = lines.map(move |(number, line)| {
+        let asked = line.and_then(|line| read(&line));
+        let mut turn = turns.next(asked.as_ref().ok().map(|(address, _)| &address.customer));
+        let caller = Arc::clone(&caller);
+        async move {
+            turn.come().await;
+            let (state, principal) = &*caller;
+            let result = result(state, principal, number, asked).await;
+            drop(turn);
+            serde_json::to_string(&result).map(|json| json + "\n")
+        }
+    });
+    // What is ready is sent together: a piece of its own for every line would cost more than the line.
+    let results = results.buffered(UNDER_WAY_MAX).ready_chunks(UNDER_WAY_MAX);
+    let results = results.map(|lines| lines.into_iter().collect::<Result<String, _>>());
     let media_type = HeaderValue::from_static("application/x-ndjson");
     Ok(([(header::CONTENT_TYPE, media_type)], Body::from_stream(results)).into_response())
 }
@@ -116,10 +134,10 @@ async fn result(
     state: &AppState,
     principal: &Principal,
     line: u64,
-    text: Result<Vec<u8>, Problem>,
+    asked: Result<(Address, Command), Problem>,
 ) -> BulkResult {
     let mut command_id = None;
-    match carry_out(state, principal, text, &mut command_id).await {
+    match carry_out(state, principal, asked, &mut command_id).await {
         Ok((done, status, hit)) => BulkResult {
             line,
             status: status.as_u16(),
@@ -138,10 +156,10 @@ async fn result(
 async fn carry_out(
     state: &AppState,
     principal: &Principal,
-    text: Result<Vec<u8>, Problem>,
+    asked: Result<(Address, Command), Problem>,
     command_id: &mut Option<CommandId>,
 ) -> Result<(Done, StatusCode, bool), Problem> {
-    let (address, command) = read(&text?)?;
+    let (address, command) = asked?;
     let id = match address.command_id {
         Some(id) => own_id(id)?,
         None => random_id()?,
@@ -158,10 +176,10 @@ async fn carry_out(
     let stream = StreamId::Customer(address.customer.clone());
     let (reason, actor) = (address.reason, principal.actor.clone());
     let request = request(state, envelope, Ask { stream, command, reason, actor });
-    let outcome = state.ledger.execute(request).await?;
-    let done = Done::of(Some(address.customer), &outcome);
-    let done = done.map_err(|err| Problem::internal(&err))?;
-    Ok((done, status(is_new, &outcome), outcome.hit))
+    let outcome = state.execute_in_turn(request).await?;
+    let (status, hit) = (status(is_new, &outcome), outcome.hit);
+    let done = Done::of(Some(address.customer), outcome);
+    Ok((done.map_err(|err| Problem::internal(&err))?, status, hit))
 }
 
 fn read(line: &[u8]) -> Result<(Address, Command), Problem> {
@@ -171,6 +189,41 @@ fn read(line: &[u8]) -> Result<(Address, Command), Problem> {
         fields.into_iter().partition(|(name, _)| is_address(name));
     let address = read_value(Value::Object(address))?;
     Ok((address, read_value(Value::Object(command))?))
+}
+
+/// Who comes after whom: a customer's lines follow each other, those of others do not wait.
+#[derive(Default)]
+struct Turns {
+    /// The end of each customer's last line.
+    last: BTreeMap<CustomerId, oneshot::Receiver<Infallible>>,
+}
+
+/// A line's turn; it ends when this is dropped.
+struct Turn {
+    before: Option<oneshot::Receiver<Infallible>>,
+    _end: Option<oneshot::Sender<Infallible>>,
+}
+
+impl Turns {
+    /// The turn of the next line, which comes after all earlier ones of the same customer.
+    fn next(&mut self, customer: Option<&CustomerId>) -> Turn {
+        let Some(customer) = customer else { return Turn { before: None, _end: None } };
+        if 2 * UNDER_WAY_MAX <= self.last.len() {
+            self.last.retain(|_, end| end.try_recv() == Err(TryRecvError::Empty));
+        }
+        let (end, ended) = oneshot::channel();
+        Turn { before: self.last.insert(customer.clone(), ended), _end: Some(end) }
+    }
+}
+
+impl Turn {
+    /// Waits for the turn.
+    async fn come(&mut self) {
+        if let Some(before) = self.before.take() {
+            // Nothing is ever sent: it ends with the line before.
+            let _ = before.await;
+        }
+    }
 }
 
 /// The lines of a body, read no faster than they are asked for.
