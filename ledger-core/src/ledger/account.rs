@@ -121,6 +121,13 @@ impl Account {
         self.last_recorded_at.map_or(now, |last| last.max(now))
     }
 
+    /// Whether another process has taken the place of what was decided here; `stored` is where the stream
+    /// ends in the log.
+    pub(super) fn has_lost(&self, stored: Head) -> bool {
+        let may_have_lost = self.pipeline.is_waiting() && self.head.version <= stored.version;
+        may_have_lost && self.head != stored
+    }
+
     /// Waits until all that was decided is durable; false when some of it never will be.
     pub(super) async fn settled(&self) -> bool {
         self.pipeline.settled().await
@@ -182,6 +189,11 @@ impl Pipeline {
         self.is_broken.load(Ordering::Acquire)
     }
 
+    /// Whether something is on its way.
+    fn is_waiting(&self) -> bool {
+        self.settled.load(Ordering::Acquire) < self.entered.load(Ordering::Acquire)
+    }
+
     async fn settled(&self) -> bool {
         loop {
             let mut changed = pin!(self.changed.notified());
@@ -189,7 +201,7 @@ impl Pipeline {
             if self.is_broken() {
                 return false;
             }
-            if self.entered.load(Ordering::Acquire) <= self.settled.load(Ordering::Acquire) {
+            if !self.is_waiting() {
                 return true;
             }
             changed.await;
