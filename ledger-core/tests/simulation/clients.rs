@@ -269,7 +269,7 @@ fn draft(random: &mut Random) -> Draft {
     let (seats, quantity, user) = (small(random, 8), small(random, 12), random.below(4));
     let some_quantity = random.flip().then_some(quantity);
     let user = u8::try_from(user).expect("is small");
-    match random.below(34) {
+    match random.below(40) {
         0..5 => Draft::Purchase { offer, monthly: random.flip(), quantity: 1 + 3 * quantity },
         5..11 => Draft::Add { subscription, seats },
         11..14 => Draft::Remove { subscription, seats },
@@ -290,7 +290,8 @@ fn draft(random: &mut Random) -> Draft {
         },
         23..27 => Draft::Assign { offer, user },
         27..29 => Draft::Unassign { offer, user },
-        29..32 => Draft::DelegatedAdmin { granted: random.flip() },
+        // Whether these change anything changes quickly.
+        29..39 => Draft::DelegatedAdmin { granted: random.flip() },
         _ => Draft::External { offer, seats: small(random, 3) },
     }
 }

@@ -292,7 +292,7 @@ impl World {
         for _ in 0..20 + self.random.below(280) {
             self.act()?;
             let is_broken = self.troubles.contains(&Trouble::Broken);
-            if self.disk.is_off() || (is_broken && one_in(&mut self.random, 20)) {
+            if self.disk.is_off() || (is_broken && one_in(&mut self.random, 60)) {
                 return Ok(());
             }
         }
