@@ -31,7 +31,7 @@ use crate::simulation::world::{Counts, Lived, Planted, Violation, live};
 const SEEDS: u64 = 300;
 
 /// Histories that may pass before a planted bug must have been found.
-const SEEDS_PER_BUG: u64 = 300;
+const SEEDS_PER_BUG: u64 = 2000;
 
 /// Histories after which progress is printed.
 const SEEDS_PER_LINE: u64 = 1000;
