@@ -57,6 +57,8 @@ pub enum Action {
     MoveClock,
     /// Read the whole log.
     ReadLog,
+    /// Sign a checkpoint of the log.
+    SignCheckpoint,
 }
 
 impl Action {
@@ -66,7 +68,9 @@ impl Action {
                 matches!(role, Role::Operator | Role::ResellerAdmin | Role::CustomerAdmin)
             }
             Self::Register => matches!(role, Role::Operator | Role::ResellerAdmin),
-            Self::ImportCatalogue | Self::MoveClock => matches!(role, Role::Operator),
+            Self::ImportCatalogue | Self::MoveClock | Self::SignCheckpoint => {
+                matches!(role, Role::Operator)
+            }
             Self::ReadLog => matches!(role, Role::Operator | Role::Billing | Role::Support),
         }
     }
@@ -78,6 +82,7 @@ impl Action {
             Self::ImportCatalogue => "import a catalogue",
             Self::MoveClock => "move the clock",
             Self::ReadLog => "read the whole log",
+            Self::SignCheckpoint => "sign a checkpoint",
         }
     }
 }

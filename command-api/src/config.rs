@@ -69,6 +69,11 @@ pub struct Config {
     #[arg(long, env = "LEDGER_NATS_CREDENTIALS", value_name = "FILE", requires = "nats")]
     pub nats_credentials: Option<PathBuf>,
 
+    /// Minutes between two signed checkpoints of the log while it grows.
+    #[arg(long, env = "LEDGER_CHECKPOINT_EVERY", value_name = "MINUTES", default_value = "10",
+        value_parser = clap::value_parser!(u16).range(1..))]
+    pub checkpoint_every: u16,
+
     /// Loads two years of example data into a new folder, on a simulated clock.
     #[arg(long, env = "LEDGER_DEMO")]
     pub demo: bool,

@@ -5,7 +5,7 @@
 //! - from outside: [`config`], [`output`], [`clock`];
 //! - one request: [`router`] (every address), [`extract`], [`auth`] and [`tokens`], [`wire`],
 //!   [`command`], [`problem`], [`routes`], [`pages`];
-//! - what time brings about: [`scheduler`];
+//! - what time brings about: [`scheduler`], [`proofs`] (signed checkpoints);
 //! - the whole: [`state`], [`start`], [`demo`].
 
 pub mod auth;
@@ -17,6 +17,7 @@ pub mod extract;
 pub mod output;
 pub mod pages;
 pub mod problem;
+pub mod proofs;
 pub mod router;
 pub mod routes;
 pub mod scheduler;

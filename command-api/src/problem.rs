@@ -46,6 +46,12 @@ pub enum Kind {
     TokenUnknown,
     /// The role may not do this.
     RoleNotAllowed,
+    /// There is no such checkpoint.
+    CheckpointUnknown,
+    /// There is no such commit, or it is not theirs.
+    PositionUnknown,
+    /// The checkpoint does not cover the commit.
+    PositionNotCovered,
     /// There is nothing at this address.
     RouteUnknown,
     /// The address does not know this method.
@@ -58,6 +64,8 @@ pub enum Kind {
     ClockIsReal,
     /// The clock does not go back.
     ClockBackwards,
+    /// There is nothing to sign.
+    LogEmpty,
     /// The customer changed in between.
     VersionDiffers,
     /// The body is too large.
@@ -80,6 +88,8 @@ pub enum Kind {
     ViewsBehind,
     /// The views stopped.
     ViewsStopped,
+    /// No checkpoints are signed.
+    ProofsStopped,
     /// The log has no position left.
     LogUsedUp,
     /// The disk is full.
@@ -104,7 +114,7 @@ const fn row(kind: Kind, status: u16, code: &'static str, title: &'static str) -
 }
 
 /// Every problem but the rules' refusals.
-pub const TABLE: [Row; 31] = [
+pub const TABLE: [Row; 36] = [
     row(Kind::BodyMalformed, 400, "BODY_MALFORMED", "The body cannot be read"),
     row(Kind::UnknownField, 400, "UNKNOWN_FIELD", "The body has an unknown field"),
     row(Kind::MissingField, 400, "MISSING_FIELD", "The body lacks a field"),
@@ -118,11 +128,20 @@ pub const TABLE: [Row; 31] = [
     row(Kind::TokenUnknown, 401, "TOKEN_UNKNOWN", "The token is not known"),
     row(Kind::RoleNotAllowed, 403, "ROLE_NOT_ALLOWED", "The role may not do this"),
     row(Kind::RouteUnknown, 404, "ROUTE_UNKNOWN", "There is nothing at this address"),
+    row(Kind::CheckpointUnknown, 404, "CHECKPOINT_UNKNOWN", "There is no such checkpoint"),
+    row(
+        Kind::PositionUnknown,
+        404,
+        "POSITION_UNKNOWN",
+        "There is no such commit, or it is not yours",
+    ),
+    row(Kind::PositionNotCovered, 404, "POSITION_NOT_COVERED", "The checkpoint does not cover it"),
     row(Kind::MethodNotAllowed, 405, "METHOD_NOT_ALLOWED", "The address does not know this method"),
     row(Kind::CommandIdReused, 409, "COMMAND_ID_REUSED", "The key was used for another command"),
     row(Kind::Busy, 409, "BUSY", "Others are changing the same customer"),
     row(Kind::ClockIsReal, 409, "CLOCK_IS_REAL", "A real clock cannot be moved"),
     row(Kind::ClockBackwards, 409, "CLOCK_BACKWARDS", "The clock cannot go back"),
+    row(Kind::LogEmpty, 409, "LOG_EMPTY", "There is nothing to sign"),
     row(Kind::VersionDiffers, 412, "VERSION_DIFFERS", "The customer has changed in between"),
     row(Kind::BodyTooLarge, 413, "BODY_TOO_LARGE", "The body is too large"),
     row(Kind::LineTooLong, 413, "LINE_TOO_LONG", "A line of the bulk request is too long"),
@@ -139,6 +158,7 @@ pub const TABLE: [Row; 31] = [
     row(Kind::Stopping, 503, "STOPPING", "The server is stopping"),
     row(Kind::ViewsBehind, 503, "VIEWS_BEHIND", "The views have not got that far yet"),
     row(Kind::ViewsStopped, 503, "VIEWS_STOPPED", "The views have stopped"),
+    row(Kind::ProofsStopped, 503, "PROOFS_STOPPED", "No checkpoints are signed"),
     row(Kind::LogUsedUp, 507, "LOG_USED_UP", "The log is used up"),
     row(Kind::DiskFull, 507, "DISK_FULL", "The disk is full"),
 ];
@@ -168,6 +188,11 @@ impl Kind {
             | Self::TokenUnknown
             | Self::RoleNotAllowed
             | Self::RouteUnknown
+            | Self::CheckpointUnknown
+            | Self::PositionUnknown
+            | Self::PositionNotCovered
+            | Self::LogEmpty
+            | Self::ProofsStopped
             | Self::MethodNotAllowed
             | Self::CommandIdReused
             | Self::ClockIsReal

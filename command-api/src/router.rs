@@ -20,7 +20,8 @@ use crate::extract::NoQuery;
 use crate::pages;
 use crate::problem::{Kind, Problem};
 use crate::routes::{
-    bulk, catalogue, clock, customers, due, health, history, licences, log, subscriptions, views,
+    bulk, catalogue, clock, customers, due, health, history, licences, log, proofs, subscriptions,
+    views,
 };
 use crate::state::AppState;
 
@@ -57,6 +58,10 @@ pub fn app(state: Arc<AppState>) -> Router {
         .route("/v1/views", get(views::show))
         .route("/v1/log", get(log::log))
         .route("/v1/journal", get(log::journal))
+        .route("/v1/log/{position}/proof", get(proofs::prove))
+        .route("/v1/checkpoints", get(proofs::list).post(proofs::sign))
+        .route("/v1/checkpoints/latest", get(proofs::latest))
+        .route("/v1/checkpoints/consistency", get(proofs::consistency))
         .route("/v1/openapi.json", get(openapi_json))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -161,6 +166,11 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         views::show,
         log::log,
         log::journal,
+        proofs::prove,
+        proofs::list,
+        proofs::sign,
+        proofs::latest,
+        proofs::consistency,
         health::alive,
         health::ready,
     ),

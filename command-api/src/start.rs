@@ -15,12 +15,13 @@ use ledger_core::ids::{Actor, ActorId, CommandId, Reason, Role, StreamId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Request};
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use ledger_core::store::{CommitLog, StoreError};
+use projector::publisher::checkpoints::{Checkpoint, run_checkpoints};
 use projector::publisher::{PublisherOptions, PublisherStatus, run_publisher};
 use projector::pump::run_views;
 use projector::view_store::{ViewStore, ViewStoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::clock::{Clock, ClockError, SimulatedClock};
@@ -28,6 +29,7 @@ use crate::config::Config;
 use crate::demo::{self, DemoError};
 use crate::output::{quoted, say};
 use crate::pages::session::Sessions;
+use crate::proofs::{self, Proofs};
 use crate::scheduler;
 use crate::state::AppState;
 use crate::tokens::{self, Tokens, TokensError};
@@ -143,13 +145,17 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
 
     let (shutdown, stop) = watch::channel(false);
     let (publishing, publisher) = publisher(config, &log, &views, &stop);
+    let (to_publish, checkpoints) = checkpoints(config, &stop);
+    let proofs = Proofs::new(folder, log.clone()).published_by(to_publish);
     let mut tasks = vec![spawn_views(log, views.clone(), stop.clone())];
+    tasks.extend(checkpoints);
     tasks.extend(publisher);
     let state = Arc::new(AppState {
         ledger: Arc::new(ledger),
         views,
         clock,
         tokens,
+        proofs,
         sessions: Sessions::default(),
         publishing,
         stopping: watch::Sender::new(false),
@@ -161,7 +167,11 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
         let _ = running.stop().await;
         return Err(err);
     }
-    running.tasks.push(tokio::spawn(scheduler::run(Arc::clone(&running.state), stop)));
+    let state = || Arc::clone(&running.state);
+    let every = Duration::from_mins(config.checkpoint_every.into());
+    let signing = tokio::spawn(proofs::run(state(), every, stop.clone()));
+    let scheduler = tokio::spawn(scheduler::run(state(), stop));
+    running.tasks.extend([signing, scheduler]);
     Ok(running)
 }
 
@@ -228,10 +238,7 @@ fn publisher(
     views: &ViewStore,
     stop: &watch::Receiver<bool>,
 ) -> (Publishing, Option<JoinHandle<()>>) {
-    let Some(url) = &config.nats else { return (Publishing::Off, None) };
-    let credentials = config.nats_credentials.clone();
-    let options = PublisherOptions::new(url.clone(), config.nats_name.clone());
-    let options = PublisherOptions { credentials, ..options };
+    let Some(options) = publisher_options(config) else { return (Publishing::Off, None) };
     let (sender, status) = watch::channel(PublisherStatus::default());
     let task = run_publisher(log.clone(), views.clone(), options, sender, stop.clone());
     let task = tokio::spawn(async move {
@@ -239,6 +246,27 @@ fn publisher(
         let _ = task.await;
     });
     (Publishing::On(status), Some(task))
+}
+
+/// Where checkpoints are handed over to be published, and the task that does it.
+fn checkpoints(
+    config: &Config,
+    stop: &watch::Receiver<bool>,
+) -> (Option<mpsc::UnboundedSender<Checkpoint>>, Option<JoinHandle<()>>) {
+    let Some(options) = publisher_options(config) else { return (None, None) };
+    let (sender, signed) = mpsc::unbounded_channel();
+    let task = run_checkpoints(options, signed, stop.clone());
+    let task = tokio::spawn(async move {
+        // The publisher says itself why it stopped.
+        let _ = task.await;
+    });
+    (Some(sender), Some(task))
+}
+
+fn publisher_options(config: &Config) -> Option<PublisherOptions> {
+    let credentials = config.nats_credentials.clone();
+    let options = PublisherOptions::new(config.nats.clone()?, config.nats_name.clone());
+    Some(PublisherOptions { credentials, ..options })
 }
 
 /// Imports the catalogue in `path` unless it is the last one imported.
@@ -277,7 +305,7 @@ fn read_catalogue(path: &Path) -> Result<Catalogue, StartError> {
 }
 
 impl Running {
-    /// Stops the tasks, then closes views and logs.
+    /// Stops the tasks, signs a last checkpoint, then closes views and logs.
     ///
     /// # Errors
     ///
@@ -289,6 +317,7 @@ impl Running {
             task.await.map_err(|_| StartError::Worker)?;
         }
         let state = self.state;
+        state.proofs.keep_up().await;
         let close = move || -> Result<(), StartError> {
             state.views.close()?;
             state.ledger.log().close()?;

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::VIEWS_WAIT;
 use crate::pages::session::Sessions;
 use crate::problem::{Kind, Problem};
+use crate::proofs::Proofs;
 use crate::scheduler::Settled;
 use crate::start::Publishing;
 use crate::tokens::Tokens;
@@ -29,6 +30,8 @@ pub struct AppState {
     pub clock: Clock,
     /// Who may come in.
     pub tokens: Tokens,
+    /// Signed checkpoints of the log.
+    pub proofs: Proofs,
     /// Who is signed in to the dashboard.
     pub sessions: Sessions,
     /// Whether and how well events are published.

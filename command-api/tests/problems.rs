@@ -247,6 +247,7 @@ fn filled(path: &str) -> String {
     path.replace("{customer}", "acme")
         .replace("{subscription}", "s1")
         .replace("{offer}", "office-365-e1")
+        .replace("{position}", "1")
 }
 
 #[tokio::test]

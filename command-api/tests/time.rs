@@ -136,6 +136,10 @@ fn second(server: &Server) -> Arc<AppState> {
             command_api::clock::SimulatedClock::open(&root, None, None).unwrap(),
         ),
         tokens: first.tokens.clone(),
+        proofs: command_api::proofs::Proofs::new(
+            ledger_core::folder::DataFolder::open(&root).unwrap(),
+            first.ledger.log().clone(),
+        ),
         sessions: command_api::pages::session::Sessions::default(),
         publishing: first.publishing.clone(),
         stopping: tokio::sync::watch::Sender::new(false),

@@ -1,4 +1,5 @@
-//! Opening a large log, finding one customer in it, and reading all of it.
+//! Opening a large log after it was closed and after a crash, finding one customer in it, and reading
+//! all of it.
 //!
 //! `LEDGER_COMMITS=10000000 cargo bench -p ledger-core --bench cold_start`. The first run makes the log
 //! and keeps it below `target/tmp`; only a run that finds it there says how much memory serving needs.
@@ -6,8 +7,9 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use eventually::store::{EventStore, Select};
@@ -21,6 +23,11 @@ use ledger_core::store::segment::{SegmentLog, SegmentOptions, verify};
 use tokio::runtime::Runtime;
 
 const CUSTOMERS: u64 = 100_000;
+
+/// The customer whose history is read. It has the turns of another one, too: 200 commits in 10 million.
+const READ: u64 = 4711;
+
+const ABSENT: u64 = 4712;
 
 /// Appends that are on their way at the same time.
 const APPENDS: u64 = 4000;
@@ -41,7 +48,7 @@ fn main() {
         show_memory("opened");
         for _ in 0..3 {
             let read = timed("one customer's history", 1, || {
-                runtime.block_on(history(&log, &stream(4711)))
+                runtime.block_on(history(&log, &stream(READ)))
             });
             println!("  {read} commits of this customer");
         }
@@ -58,11 +65,60 @@ fn main() {
     });
     assert_eq!(read, log.durable_position());
     show_memory("read");
+    log.close().unwrap();
     drop(log);
+    for _ in 0..2 {
+        let Some(crashed) = crashed(&dir) else {
+            println!("too few commits for two sealed segments: a crash is not measured");
+            break;
+        };
+        timed("opened after a crash, footers only", commits, || {
+            SegmentLog::open_deferring_checks(&crashed, SegmentOptions::default()).unwrap()
+        });
+        fs::remove_dir_all(crashed).unwrap();
+    }
     timed("verified, every commit", commits, || {
         assert!(verify(&dir, &mut |_, _| {}).unwrap().problems.is_empty());
     });
     show_memory("verified");
+}
+
+/// The log as a power cut may leave it just before a segment is sealed: the last segment is full and
+/// ends with a torn record, and the anchor is the one that was synced a whole segment before.
+fn crashed(dir: &Path) -> Option<PathBuf> {
+    let crashed = dir.with_extension("crashed");
+    let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut sealed: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|end| end == "seg")).collect();
+    sealed.sort();
+    sealed.pop_if(|last| trailer(last).is_none());
+    let full = sealed.pop()?;
+    let anchored = trailer(sealed.last()?)?;
+    fs::create_dir_all(&crashed).unwrap();
+    for path in &sealed {
+        fs::hard_link(path, crashed.join(path.file_name().unwrap())).unwrap();
+    }
+    let records_end = u64::from_be_bytes(trailer(&full)?[44..52].try_into().unwrap());
+    let mut bytes = fs::read(&full).unwrap();
+    bytes.truncate(usize::try_from(records_end).unwrap());
+    bytes.extend_from_within(64..164);
+    fs::write(crashed.join(full.file_name().unwrap()), bytes).unwrap();
+    let mut anchor = b"LEDGRANC\0\0\0\x01".to_vec();
+    for part in [&anchored[36..44], &anchored[20..36], &anchored[112..144]] {
+        anchor.extend(part);
+    }
+    anchor.extend(crc32c::crc32c(&anchor).to_be_bytes());
+    fs::write(crashed.join("anchor"), anchor).unwrap();
+    Some(crashed)
+}
+
+/// The last bytes of a sealed segment, see `docs/LOG-FORMAT.md`.
+fn trailer(path: &Path) -> Option<[u8; 156]> {
+    let mut trailer = [0; 156];
+    let file = File::open(path).unwrap();
+    let size = file.metadata().unwrap().len();
+    file.read_exact_at(&mut trailer, size.checked_sub(156)?).ok()?;
+    trailer.starts_with(b"LEDGREND").then_some(trailer)
 }
 
 fn timed<T>(what: &str, commits: u64, work: impl FnOnce() -> T) -> T {
@@ -86,7 +142,10 @@ async fn fill(dir: &Path, commits: u64) {
     for group in (0..commits).step_by(usize::try_from(APPENDS).unwrap()) {
         let mut appends = Vec::new();
         for number in group..commits.min(group + APPENDS) {
-            let customer = number * 7919 % CUSTOMERS;
+            let customer = match number * 7919 % CUSTOMERS {
+                ABSENT => READ,
+                customer => customer,
+            };
             let before = last.get_mut(usize::try_from(customer).unwrap()).unwrap();
             let commit = next_commit(&stream(customer), before.as_ref(), [b'x'; 100]);
             appends.push(log.append_commit(commit.clone()));

@@ -1,5 +1,5 @@
 //! Commands per second through `Ledger::execute` on the segment log, beside plain `write` and
-//! `fdatasync` of as many bytes in the same grouping, and a full replay.
+//! `fdatasync` of as many bytes in the same grouping.
 //!
 //! `cargo bench -p ledger-core --bench throughput`. Read the ratios within one run; the disk's speed
 //! drifts between runs. `LEDGER_SYNC_MICROS=400` makes every sync take so much longer, in both.
@@ -15,14 +15,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use divan::Bencher;
 use divan::counter::ItemsCount;
-use divan::{Bencher, black_box};
-use futures::TryStreamExt;
 use futures::future::join_all;
 use ledger_core::calendar::{BillingCycle, TermDuration};
 use ledger_core::catalogue::SEEDS_TOML;
 use ledger_core::customer::{
-    Command, ImportCatalogue, Purchase, RegisterCustomer, ScheduleRenewalQuantity, evolve,
+    Command, ImportCatalogue, Purchase, RegisterCustomer, ScheduleRenewalQuantity,
 };
 use ledger_core::ids::{
     Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
@@ -30,8 +29,6 @@ use ledger_core::ids::{
 };
 use ledger_core::ledger::{Ledger, LedgerOptions, Request};
 use ledger_core::money::Currency;
-use ledger_core::record::Recorded;
-use ledger_core::store::CommitLog;
 use ledger_core::store::segment::{SegmentLog, SegmentOptions, slow};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -41,9 +38,6 @@ const CALLERS: [usize; 3] = [1, 64, 256];
 
 /// Commands that each caller sends, one after the other, in one sample.
 const ROUNDS: u32 = 16;
-
-/// Commits in the log that is replayed.
-const REPLAYED: u32 = 20_000;
 
 fn main() {
     divan::main();
@@ -174,30 +168,5 @@ fn plain_write_and_fdatasync(bencher: Bencher, callers: usize) {
             thread::sleep(sync_pause());
             file.sync_data().unwrap();
         }
-    });
-}
-
-#[divan::bench(sample_count = 10, sample_size = 1)]
-fn full_replay(bencher: Bencher) {
-    let callers = 256;
-    let world = World::new(callers);
-    while world.ledger.log().durable_position() < u64::from(REPLAYED) {
-        world.run(callers);
-    }
-    let commits = usize::try_from(world.ledger.log().durable_position()).unwrap();
-    bencher.counter(ItemsCount::new(commits)).bench_local(|| {
-        world.runtime.block_on(async {
-            let log = world.ledger.log().read_from(1);
-            let mut customers = std::collections::BTreeMap::new();
-            let read = log.try_for_each(|stored| {
-                let recorded = Recorded::read(stored).unwrap();
-                let stream = recorded.commit().stream.clone();
-                let customer = customers.remove(&stream).flatten();
-                customers.insert(stream, recorded.events.iter().fold(customer, evolve));
-                futures::future::ready(Ok(()))
-            });
-            read.await.unwrap();
-            black_box(customers);
-        });
     });
 }

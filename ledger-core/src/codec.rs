@@ -5,10 +5,9 @@
 //! `codec/vN.rs` and decode it into the new one here. Golden files keep every version readable.
 
 use bincode::config::{Configuration, standard};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use crate::commit::EncodedEvent;
+use crate::commit::{EncodedEvent, EventRef};
 use crate::customer::Event;
 
 /// Codec of all commits written by this version.
@@ -75,14 +74,18 @@ macro_rules! events {
         /// # Errors
         ///
         /// [`CodecError`] when the codec, the event or its schema is unknown or the bytes are not it.
-        pub fn decode(codec: &str, stored: &EncodedEvent) -> Result<Event, CodecError> {
+        pub fn decode<'a>(
+            codec: &str,
+            stored: impl Into<EventRef<'a>>,
+        ) -> Result<Event, CodecError> {
+            let stored = stored.into();
             if codec != CODEC {
                 return Err(CodecError::UnknownCodec(codec.to_owned()));
             }
-            match (stored.name.as_str(), stored.schema) {
+            match (stored.name, stored.schema) {
                 $((stringify!($name), $schema) => Ok(Event::$name(from_bytes(stored)?)),)*
                 _ => Err(CodecError::UnknownEvent {
-                    name: stored.name.clone(),
+                    name: stored.name.to_owned(),
                     schema: stored.schema,
                 }),
             }
@@ -114,7 +117,7 @@ events! {
 }
 
 /// The layout inside: big-endian, fixed width, so that it can be read without this crate.
-fn layout() -> Configuration<bincode::config::BigEndian, bincode::config::Fixint> {
+pub(crate) fn layout() -> Configuration<bincode::config::BigEndian, bincode::config::Fixint> {
     standard().with_big_endian().with_fixed_int_encoding()
 }
 
@@ -128,9 +131,9 @@ fn to_bytes(
     Ok(EncodedEvent { name: name.to_owned(), schema, bytes })
 }
 
-fn from_bytes<T: DeserializeOwned>(stored: &EncodedEvent) -> Result<T, CodecError> {
-    let name = || stored.name.clone();
-    let (event, length) = bincode::serde::decode_from_slice(&stored.bytes, layout())
+fn from_bytes<'a, T: Deserialize<'a>>(stored: EventRef<'a>) -> Result<T, CodecError> {
+    let name = || stored.name.to_owned();
+    let (event, length) = bincode::serde::borrow_decode_from_slice(stored.bytes, layout())
         .map_err(|source| CodecError::Decode { name: name(), source })?;
     match stored.bytes.len().saturating_sub(length) {
         0 => Ok(event),

@@ -129,6 +129,165 @@ pub struct Commit {
     pub events: Vec<EncodedEvent>,
 }
 
+/// One event as it stands in a commit's canonical bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventRef<'a> {
+    /// Name of the event type.
+    pub name: &'a str,
+    /// Version of the event type's layout, from 1.
+    pub schema: u16,
+    /// Payload in the commit's codec.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> From<&'a EncodedEvent> for EventRef<'a> {
+    fn from(event: &'a EncodedEvent) -> Self {
+        Self { name: &event.name, schema: event.schema, bytes: &event.bytes }
+    }
+}
+
+/// A commit as it stands in its canonical bytes: nothing is copied. See [`Commit`] for the fields.
+///
+/// The layout is checked, texts are texts, instants are instants. Whether ids are ids is checked when
+/// they are made: by [`stream`](Self::stream) and [`to_commit`](Self::to_commit).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitRef<'a> {
+    stream: &'a str,
+    /// Number in the stream, from 1, without gaps.
+    pub version: u64,
+    /// Hash of the stream's previous commit.
+    pub previous: Hash,
+    /// When the ledger recorded it.
+    pub recorded_at: DateTime<Utc>,
+    /// When it took effect for the business.
+    pub effective_at: DateTime<Utc>,
+    actor: &'a str,
+    role: Role,
+    command_id: &'a str,
+    request_hash: Hash,
+    /// The command as JSON, exactly as it was decided.
+    pub request: &'a [u8],
+    reason: &'a str,
+    correlation_id: &'a str,
+    causation_id: &'a str,
+    /// Codec of the events' bytes.
+    pub codec: &'a str,
+    /// How many events there are, and their bytes.
+    events: (usize, &'a [u8]),
+}
+
+impl<'a> CommitRef<'a> {
+    /// Reads a commit from its canonical bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError`] when the bytes are not exactly one commit.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, CommitError> {
+        if COMMIT_BYTES_MAX < bytes.len() {
+            return Err(CommitError::TooLarge(bytes.len()));
+        }
+        let mut input = Input { bytes, at: 0 };
+        let [layout] = input.take()?;
+        if layout != LAYOUT {
+            return Err(CommitError::UnknownLayout(layout));
+        }
+        let stream = input.text("stream")?;
+        let version = u64::from_be_bytes(input.take()?);
+        let previous = Hash(input.take()?);
+        let recorded_at = input.instant("recorded_at")?;
+        let effective_at = input.instant("effective_at")?;
+        let actor = input.text("actor")?;
+        let [role] = input.take()?;
+        let role = role_of(role).ok_or(CommitError::Field("role"))?;
+        let command_id = input.text("command_id")?;
+        let request_hash = Hash(input.take()?);
+        let request = input.slice()?;
+        let reason = input.text("reason")?;
+        let correlation_id = input.text("correlation_id")?;
+        let causation_id = input.text("causation_id")?;
+        let codec = input.text("codec")?;
+        let count = input.length()?;
+        let events = bytes.get(input.at..).unwrap_or_default();
+        for _ in 0..count {
+            input.event()?;
+        }
+        if input.at < bytes.len() {
+            return Err(CommitError::Trailing(bytes.len() - input.at));
+        }
+        Ok(Self {
+            stream,
+            version,
+            previous,
+            recorded_at,
+            effective_at,
+            actor,
+            role,
+            command_id,
+            request_hash,
+            request,
+            reason,
+            correlation_id,
+            causation_id,
+            codec,
+            events: (count, events),
+        })
+    }
+
+    /// Stream the commit belongs to.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::Id`] when it is none.
+    pub fn stream(&self) -> Result<StreamId, CommitError> {
+        self.stream.parse().map_err(|source| CommitError::Id { field: "stream", source })
+    }
+
+    /// What happened, in order.
+    pub fn events(&self) -> impl Iterator<Item = EventRef<'a>> {
+        let (count, bytes) = self.events;
+        let mut input = Input { bytes, at: 0 };
+        (0..count).map_while(move |_| input.event().ok())
+    }
+
+    /// The commit with fields of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError`] when an id is none.
+    pub fn to_commit(&self) -> Result<Commit, CommitError> {
+        let id = |field| move |source| CommitError::Id { field, source };
+        let command_id = |field, text| match text {
+            "" => Ok(None),
+            text => CommandId::try_new(text).map(Some).map_err(id(field)),
+        };
+        let events = self.events().map(|event| EncodedEvent {
+            name: event.name.to_owned(),
+            schema: event.schema,
+            bytes: event.bytes.to_vec(),
+        });
+        Ok(Commit {
+            stream: self.stream()?,
+            version: self.version,
+            previous: self.previous,
+            recorded_at: self.recorded_at,
+            effective_at: self.effective_at,
+            actor: Actor {
+                id: ActorId::try_new(self.actor).map_err(id("actor"))?,
+                role: self.role,
+            },
+            command_id: command_id("command_id", self.command_id)?
+                .ok_or(CommitError::Field("command_id"))?,
+            request_hash: self.request_hash,
+            request: self.request.to_vec(),
+            reason: Reason::try_new(self.reason).map_err(id("reason"))?,
+            correlation_id: command_id("correlation_id", self.correlation_id)?,
+            causation_id: command_id("causation_id", self.causation_id)?,
+            codec: self.codec.to_owned(),
+            events: events.collect(),
+        })
+    }
+}
+
 /// Canonical bytes that do not form a commit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
@@ -183,8 +342,13 @@ impl SealedCommit {
     ///
     /// [`CommitError`] when the bytes are not exactly one commit.
     pub fn open(bytes: &[u8]) -> Result<Self, CommitError> {
-        let commit = read(bytes)?;
-        Ok(Self { commit: Arc::new(commit), bytes: bytes.into(), hash: Hash::of(bytes) })
+        Self::open_hashed(bytes, Hash::of(bytes))
+    }
+
+    /// Reads a commit from canonical bytes whose hash has just been computed.
+    pub(crate) fn open_hashed(bytes: &[u8], hash: Hash) -> Result<Self, CommitError> {
+        let commit = CommitRef::read(bytes)?.to_commit()?;
+        Ok(Self { commit: Arc::new(commit), bytes: bytes.into(), hash })
     }
 
     /// The commit's fields.
@@ -262,61 +426,6 @@ fn put_instant(
     Ok(())
 }
 
-fn read(bytes: &[u8]) -> Result<Commit, CommitError> {
-    if COMMIT_BYTES_MAX < bytes.len() {
-        return Err(CommitError::TooLarge(bytes.len()));
-    }
-    let mut input = Input { bytes, at: 0 };
-    let [layout] = input.take()?;
-    if layout != LAYOUT {
-        return Err(CommitError::UnknownLayout(layout));
-    }
-    let stream = StreamId::try_from(input.text("stream")?)
-        .map_err(|source| CommitError::Id { field: "stream", source })?;
-    let version = u64::from_be_bytes(input.take()?);
-    let previous = Hash(input.take()?);
-    let recorded_at = input.instant("recorded_at")?;
-    let effective_at = input.instant("effective_at")?;
-    let actor_id = ActorId::try_new(input.text("actor")?)
-        .map_err(|source| CommitError::Id { field: "actor", source })?;
-    let [role] = input.take()?;
-    let role = role_of(role).ok_or(CommitError::Field("role"))?;
-    let command_id = input.optional("command_id")?.ok_or(CommitError::Field("command_id"))?;
-    let request_hash = Hash(input.take()?);
-    let request = input.slice()?.to_vec();
-    let reason = Reason::try_new(input.text("reason")?)
-        .map_err(|source| CommitError::Id { field: "reason", source })?;
-    let correlation_id = input.optional("correlation_id")?;
-    let causation_id = input.optional("causation_id")?;
-    let codec = input.text("codec")?;
-    let count = input.length()?;
-    let mut events = Vec::new();
-    for _ in 0..count {
-        let name = input.text("event name")?;
-        let schema = u16::from_be_bytes(input.take()?);
-        events.push(EncodedEvent { name, schema, bytes: input.slice()?.to_vec() });
-    }
-    if input.at < bytes.len() {
-        return Err(CommitError::Trailing(bytes.len() - input.at));
-    }
-    Ok(Commit {
-        stream,
-        version,
-        previous,
-        recorded_at,
-        effective_at,
-        actor: Actor { id: actor_id, role },
-        command_id,
-        request_hash,
-        request,
-        reason,
-        correlation_id,
-        causation_id,
-        codec,
-        events,
-    })
-}
-
 struct Input<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -346,22 +455,19 @@ impl<'a> Input<'a> {
         self.advance(length)
     }
 
-    fn text(&mut self, field: &'static str) -> Result<String, CommitError> {
-        String::from_utf8(self.slice()?.to_vec()).map_err(|_| CommitError::Field(field))
-    }
-
-    fn optional(&mut self, field: &'static str) -> Result<Option<CommandId>, CommitError> {
-        let text = self.text(field)?;
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let id = CommandId::try_new(text).map_err(|source| CommitError::Id { field, source })?;
-        Ok(Some(id))
+    fn text(&mut self, field: &'static str) -> Result<&'a str, CommitError> {
+        std::str::from_utf8(self.slice()?).map_err(|_| CommitError::Field(field))
     }
 
     fn instant(&mut self, field: &'static str) -> Result<DateTime<Utc>, CommitError> {
         let millis = i64::from_be_bytes(self.take()?);
         DateTime::from_timestamp_millis(millis).ok_or(CommitError::Field(field))
+    }
+
+    fn event(&mut self) -> Result<EventRef<'a>, CommitError> {
+        let name = self.text("event name")?;
+        let schema = u16::from_be_bytes(self.take()?);
+        Ok(EventRef { name, schema, bytes: self.slice()? })
     }
 }
 
@@ -442,6 +548,31 @@ mod tests {
         assert_eq!(SealedCommit::open(&longer), Err(CommitError::Trailing(1)));
         let newer = [&[2], &bytes[1..]].concat();
         assert_eq!(SealedCommit::open(&newer), Err(CommitError::UnknownLayout(2)));
+    }
+
+    #[test]
+    fn a_commit_with_an_id_that_is_none_is_refused() {
+        let bytes = SealedCommit::seal(sample()).unwrap().bytes().to_vec();
+        for (field, id) in [("stream", "customer/acme"), ("actor", "u-1"), ("command_id", "cmd-1")]
+        {
+            let mut bytes = bytes.clone();
+            let at = bytes.windows(id.len()).position(|part| part == id.as_bytes()).unwrap();
+            bytes[at + id.len() - 2] = b' ';
+            let refused = SealedCommit::open(&bytes).unwrap_err();
+            assert!(
+                matches!(refused, CommitError::Id { field: found, .. } if found == field),
+                "{refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn events_are_read_in_place() {
+        let sealed = SealedCommit::seal(sample()).unwrap();
+        let read = CommitRef::read(sealed.bytes()).unwrap();
+        let events: Vec<_> = sealed.commit().events.iter().map(EventRef::from).collect();
+        assert_eq!(read.events().collect::<Vec<_>>(), events);
+        assert_eq!(read.to_commit().as_ref(), Ok(sealed.commit()));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The data folder: what lies where, and the mark that keeps real and simulated time apart.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -165,10 +165,28 @@ impl DataFolder {
         self.root.join("journal")
     }
 
+    /// Where the keys lie that checkpoints of the log are signed with.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    /// Where the signed checkpoints of the log lie, and the hashes that proofs are made of.
+    #[must_use]
+    pub fn proofs(&self) -> PathBuf {
+        self.root.join("proofs")
+    }
+
     /// Where the views lie; they can be deleted while the ledger is stopped.
     #[must_use]
     pub fn views(&self) -> PathBuf {
         self.root.join("views")
+    }
+
+    /// Where the snapshots of customers lie; they can be deleted while the ledger is stopped.
+    #[must_use]
+    pub fn snapshots(&self) -> PathBuf {
+        self.root.join("snapshots")
     }
 }
 
@@ -188,9 +206,27 @@ fn mark(clock: ClockKind) -> Vec<u8> {
 ///
 /// The system's answer; the old file is still there then.
 pub fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace(path, content, 0o666)
+}
+
+/// The same for a file that nobody but its owner may read, not even while it is made.
+///
+/// # Errors
+///
+/// The system's answer; the old file is still there then.
+pub fn write_secret_durably(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace(path, content, 0o600)
+}
+
+fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let parent = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let beside = path.with_extension("new");
-    let mut file = File::create(&beside)?;
+    // A leftover would keep its own mode.
+    match fs::remove_file(&beside) {
+        Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;

@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// Longest id accepted, in characters. Keeps a NATS subject of five tokens below 512 bytes.
 pub const ID_CHARS_MAX: usize = 64;
@@ -58,12 +58,12 @@ fn check(
     text: &str,
     chars_max: usize,
     allowed: &'static str,
-    is_allowed: fn(char) -> bool,
+    is_allowed: impl Fn(char) -> bool,
 ) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty);
     }
-    if chars_max < text.chars().count() {
+    if chars_max < text.len() && chars_max < text.chars().count() {
         return Err(IdError::TooLong { chars_max });
     }
     match text.chars().find(|c| !is_allowed(*c)) {
@@ -75,11 +75,9 @@ fn check(
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident, $check:ident) => {
         $(#[$doc])*
-        ///
-        /// Cheap to clone.
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-        #[serde(try_from = "String")]
-        pub struct $name(Arc<str>);
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "SmolStr", into = "SmolStr")]
+        pub struct $name(SmolStr);
 
         impl $name {
             /// Accepts `text` when it follows the rules of this type.
@@ -87,10 +85,10 @@ macro_rules! text_type {
             /// # Errors
             ///
             /// [`IdError`] says what is wrong with the text.
-            pub fn try_new(text: impl Into<String>) -> Result<Self, IdError> {
+            pub fn try_new(text: impl Into<SmolStr>) -> Result<Self, IdError> {
                 let text = text.into();
                 $check(&text)?;
-                Ok(Self(text.into()))
+                Ok(Self(text))
             }
 
             /// The text.
@@ -106,9 +104,11 @@ macro_rules! text_type {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.0)
+        impl TryFrom<SmolStr> for $name {
+            type Error = IdError;
+
+            fn try_from(text: SmolStr) -> Result<Self, IdError> {
+                Self::try_new(text)
             }
         }
 
@@ -120,9 +120,15 @@ macro_rules! text_type {
             }
         }
 
+        impl From<$name> for SmolStr {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0.as_ref().to_owned()
+                id.0.into()
             }
         }
 
@@ -233,6 +239,14 @@ impl TryFrom<String> for StreamId {
     type Error = IdError;
 
     fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl FromStr for StreamId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
         match text.strip_prefix("customer/") {
             Some(id) => Ok(Self::Customer(CustomerId::try_new(id)?)),
             None if text == "catalogue" => Ok(Self::Catalogue),

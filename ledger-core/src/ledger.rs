@@ -8,7 +8,7 @@ mod account;
 mod accounts;
 mod journal;
 
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use eventually::store::{EventStream, Expected, Select};
@@ -32,6 +32,7 @@ use crate::customer::{
 use crate::ids::{Actor, CommandId, CustomerId, Reason, StreamId};
 use crate::money::MoneyError;
 use crate::record::{Recorded, Refusal, charge_lines};
+use crate::snapshot::{Snapshot, Snapshots};
 use crate::store::{CommitLog, Head, StoreError};
 
 /// Decisions made before a busy stream is reported to the caller. Commands of one customer queue up
@@ -39,19 +40,24 @@ use crate::store::{CommitLog, Head, StoreError};
 /// before this one was not stored.
 pub const ATTEMPTS_MAX: u32 = 3;
 
-/// Bounds of a ledger's use of memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Commits after which a customer is worth a snapshot: it is folded in less than a millisecond without.
+const SNAPSHOT_COMMITS: u64 = 500;
+
+/// What a ledger may use.
+#[derive(Clone, Debug)]
 pub struct LedgerOptions {
     /// What the customers kept in memory may take up, in bytes.
     pub cache_bytes: usize,
     /// Commands that may be under way; more are refused with [`StoreError::Overloaded`].
     pub in_flight_max: usize,
+    /// Where customers with long histories are kept for the next time.
+    pub snapshots: Option<Arc<Snapshots>>,
 }
 
 impl Default for LedgerOptions {
-    /// 128 MiB of customers, and 4,096 commands under way.
+    /// 128 MiB of customers, 4,096 commands under way, and no snapshots.
     fn default() -> Self {
-        Self { cache_bytes: 128 * 1024 * 1024, in_flight_max: 4096 }
+        Self { cache_bytes: 128 * 1024 * 1024, in_flight_max: 4096, snapshots: None }
     }
 }
 
@@ -199,6 +205,7 @@ pub struct Ledger<L> {
     /// The last instant at which anything was recorded; time never runs behind it.
     latest: Mutex<Option<DateTime<Utc>>>,
     accounts: Accounts,
+    snapshots: Option<Arc<Snapshots>>,
     /// For the commands under way.
     places: Semaphore,
 }
@@ -232,6 +239,7 @@ impl<L: CommitLog> Ledger<L> {
             imported: RwLock::default(),
             latest: Mutex::new(latest),
             accounts: Accounts::new(options.cache_bytes),
+            snapshots: options.snapshots,
             places: Semaphore::new(options.in_flight_max),
         };
         ledger.load_catalogues().await?;
@@ -517,6 +525,11 @@ impl<L: CommitLog> Ledger<L> {
 
     /// Adds to `account` what has been appended without it.
     async fn load(&self, stream: &StreamId, account: &mut Account) -> Result<(), ExecuteError> {
+        if !account.is_loaded
+            && let Some(snapshot) = self.snapshot(stream).await?
+        {
+            account.restore(snapshot);
+        }
         if account.head.version < self.log.head(stream).version {
             let next = account.head.version.saturating_add(1);
             let mut stored = open_stream(&self.log, stream, next).await?;
@@ -537,7 +550,40 @@ impl<L: CommitLog> Ledger<L> {
             account.is_loaded = true;
             self.weigh(stream, account);
         }
+        self.keep_snapshot(stream, account);
         self.load_catalogues().await
+    }
+
+    /// The snapshot of a customer, if there is one and both logs have what it was made of.
+    async fn snapshot(&self, stream: &StreamId) -> Result<Option<Snapshot>, ExecuteError> {
+        let (Some(snapshots), Some(_)) = (&self.snapshots, stream.customer()) else {
+            return Ok(None);
+        };
+        let Some(snapshot) = snapshots.load(stream) else { return Ok(None) };
+        let tips = [
+            (&self.log, Head { version: snapshot.version, hash: snapshot.hash }),
+            (
+                &self.journal,
+                Head { version: snapshot.journal_version, hash: snapshot.journal_hash },
+            ),
+        ];
+        for (log, tip) in tips {
+            if !holds(log, stream, tip).await? {
+                tracing::warn!(%stream, version = tip.version, "a snapshot is of another history");
+                return Ok(None);
+            }
+        }
+        Ok(Some(snapshot))
+    }
+
+    /// Keeps a customer for the next time, now and then, when all that is known of it is durable.
+    fn keep_snapshot(&self, stream: &StreamId, account: &mut Account) {
+        if let (Some(snapshots), Some(_)) = (&self.snapshots, stream.customer())
+            && account.is_worth_a_snapshot(SNAPSHOT_COMMITS)
+            && account.is_settled()
+        {
+            snapshots.store(stream, &account.take_snapshot());
+        }
     }
 
     /// Notes what an account takes up; others may have to go.
@@ -742,6 +788,16 @@ async fn last_recorded_at<L: CommitLog>(log: &L) -> Result<Option<DateTime<Utc>>
     }
     let stored = log.read_from(last).try_next().await?;
     Ok(stored.map(|stored| stored.take().commit().recorded_at))
+}
+
+/// Whether a stream of `log` has this commit.
+async fn holds<L: CommitLog>(log: &L, stream: &StreamId, tip: Head) -> Result<bool, StoreError> {
+    let head = log.head(stream);
+    if tip.version == 0 || head.version <= tip.version {
+        return Ok(tip == Head::EMPTY || tip == head);
+    }
+    let stored = read_one(log, stream, tip.version).await?;
+    Ok(stored.is_some_and(|(_, sealed)| sealed.hash() == tip.hash))
 }
 
 async fn read_stream<L: CommitLog>(

@@ -4,9 +4,11 @@
 //!
 //! - pure: [`ids`], [`calendar`], [`money`], [`catalogue`], [`customer`] (command, event, rejection,
 //!   state, decide), [`charges`];
-//! - bytes: [`commit`] (canonical bytes and the hash link), [`codec`] (events to bytes and back);
-//! - I/O: [`store`] (the seam and two stores), [`folder`] (what lies where on disk), [`record`]
-//!   (commits read back), [`ledger`] (the only caller of decide and store).
+//! - bytes: [`commit`] (canonical bytes and the hash link), [`codec`] (events to bytes and back),
+//!   [`merkle`] (trees over commits, and what they prove);
+//! - I/O: [`store`] (the seam and two stores), [`folder`] (what lies where on disk), [`derived`] (what
+//!   can be rebuilt, in sled), [`proof`] (signed checkpoints), [`record`] (commits read back),
+//!   [`snapshot`] (customers kept for the next time), [`ledger`] (the only caller of decide and store).
 
 pub mod ids;
 
@@ -24,10 +26,18 @@ pub mod commit;
 
 pub mod codec;
 
+pub mod merkle;
+
 pub mod store;
 
 pub mod folder;
 
+pub mod derived;
+
+pub mod proof;
+
 pub mod record;
+
+pub mod snapshot;
 
 pub mod ledger;

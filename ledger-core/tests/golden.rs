@@ -2,15 +2,20 @@
 //!
 //! `golden/NAME.vN.json` holds examples of the event, `golden/NAME.vN.hex` their stored bytes, one line
 //! each. Files are added, never changed. A missing `.hex` is written by `GOLDEN=write cargo test`.
+//!
+//! `golden/fold.vN.sha256` is what fold version N makes of these examples.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
 use ledger_core::codec::{CODEC, CodecError, EVENTS, decode, encode};
-use ledger_core::commit::EncodedEvent;
-use ledger_core::customer::Event;
+use ledger_core::commit::{EncodedEvent, Hash};
+use ledger_core::customer::{Event, FOLD_VERSION, evolve};
+use ledger_core::ids::SubscriptionId;
+use ledger_core::snapshot::Snapshot;
 
 fn golden(name: &str, schema: u16, kind: &str) -> PathBuf {
     let file = format!("tests/golden/{name}.v{schema}.{kind}");
@@ -89,4 +94,80 @@ fn what_is_unknown_or_damaged_is_an_error_that_says_what() {
         let cut = EncodedEvent { bytes: event.bytes[..length].to_vec(), ..event.clone() };
         assert!(matches!(decode(CODEC, &cut), Err(CodecError::Decode { .. })), "cut at {length}");
     }
+}
+
+/// The events of a customer, in an order in which every kind changes something.
+const FOLDED: [&str; 22] = [
+    "CustomerRegistered",
+    "DelegatedAdminGranted",
+    "ExternalSubscriptionDeclared",
+    "SubscriptionPurchased",
+    "LicenceAssigned",
+    "ShortfallRaised",
+    "LicenceUnassigned",
+    "ShortfallCleared",
+    "LicenceAssigned",
+    "RenewalQuantityScheduled",
+    "SeatsAdded",
+    "SeatsRemoved",
+    "ScheduledChangeDropped",
+    "SubscriptionUpgraded",
+    "RenewalQuantityScheduled",
+    "SubscriptionRenewed",
+    "EndOfTermActionSet",
+    "SubscriptionExpired",
+    "SubscriptionCancelled",
+    "ExternalSubscriptionWithdrawn",
+    "DelegatedAdminRevoked",
+    "ShortfallRaised",
+];
+
+/// The examples as one history; `s3` is what one of the upgrades moves seats to.
+fn folded_history() -> Vec<Event> {
+    let mut history: Vec<Event> = FOLDED.iter().flat_map(|name| examples(name, 1)).collect();
+    let mut target = examples("SubscriptionPurchased", 1);
+    for event in &mut target {
+        if let Event::SubscriptionPurchased(e) = event {
+            e.subscription = SubscriptionId::try_new("s3").unwrap();
+        }
+    }
+    history.splice(1..1, target);
+    history
+}
+
+#[test]
+fn folding_makes_of_events_what_its_version_always_made() {
+    let (mut customer, mut bytes, mut effective) = (None, Vec::new(), BTreeSet::new());
+    for (version, event) in (1..).zip(folded_history()) {
+        let before = customer.clone();
+        customer = evolve(customer, &event);
+        if customer != before {
+            effective.insert(event.name());
+        }
+        let snapshot = Snapshot {
+            version,
+            hash: Hash::of(b"log"),
+            journal_version: 1,
+            journal_hash: Hash::of(b"journal"),
+            last_recorded_at: "2024-06-18T09:30:00.123Z".parse().ok(),
+            customer: customer.as_ref(),
+            answers: vec![(1, version)],
+        };
+        bytes.extend(snapshot.to_bytes().unwrap());
+    }
+    for (name, _) in EVENTS.iter().filter(|(name, _)| *name != "CatalogueImported") {
+        assert!(effective.contains(name), "{name} changes nothing here");
+    }
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join(format!("tests/golden/fold.v{FOLD_VERSION}.sha256"));
+    let digest = format!("{}\n", Hash::of(&bytes));
+    if std::env::var_os("GOLDEN").is_some() && !path.exists() {
+        fs::write(&path, &digest).unwrap();
+    }
+    assert_eq!(
+        fs::read_to_string(&path).unwrap_or_default(),
+        digest,
+        "what is folded, or the bytes of a snapshot, have changed: raise FOLD_VERSION in \
+         src/customer/state.rs and write its digest with GOLDEN=write cargo test -p ledger-core"
+    );
 }

@@ -11,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ledger_core::calendar::renewal_due;
 use ledger_core::catalogue::{Catalogue, SEEDS_TOML};
 use ledger_core::codec::{CODEC, EVENTS, decode, encode};
+use ledger_core::commit::Hash;
 use ledger_core::customer::{
     Command, Customer, EndOfTermAction, Event, Expire, ImportCatalogue, RegisterCustomer, Renew,
     Status, UpgradeTarget, evolve, fold,
@@ -21,6 +22,7 @@ use ledger_core::ids::{
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Request};
 use ledger_core::money::{Currency, Money};
 use ledger_core::record::Recorded;
+use ledger_core::snapshot::Snapshot;
 use ledger_core::store::memory::MemoryLog;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
@@ -179,6 +181,7 @@ impl World {
             (preview, outcome) => panic!("preview {preview:?}, commit {outcome:?}"),
         }
         customer_is_sound(&after);
+        a_snapshot_keeps_all_of_it(&after);
     }
 }
 
@@ -225,6 +228,20 @@ fn customer_is_sound(customer: &Customer) {
             "no shortfall of {offer} is left"
         );
     }
+}
+
+fn a_snapshot_keeps_all_of_it(customer: &Customer) {
+    let snapshot = Snapshot {
+        version: 2,
+        hash: Hash::of(b"log"),
+        journal_version: 1,
+        journal_hash: Hash::of(b"journal"),
+        last_recorded_at: Some(DateTime::UNIX_EPOCH),
+        customer: Some(customer.clone()),
+        answers: vec![(u64::MAX, 1), (2, 2)],
+    };
+    let bytes = snapshot.to_bytes().unwrap();
+    assert_eq!(Snapshot::from_bytes(&bytes).unwrap(), snapshot);
 }
 
 fn nobody_gets_back_more_than_was_charged(history: &[Recorded]) {

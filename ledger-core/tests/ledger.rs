@@ -2,14 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::path::Path;
 use std::sync::Arc;
 
 use futures::future::join_all;
 use ledger_core::calendar::{BillingCycle, TermDuration};
 use ledger_core::catalogue::{Catalogue, SEEDS_TOML};
 use ledger_core::customer::{
-    AddSeats, Command, GrantDelegatedAdmin, ImportCatalogue, Purchase, RegisterCustomer, Renew,
-    RevokeDelegatedAdmin,
+    AddSeats, Command, Customer, GrantDelegatedAdmin, ImportCatalogue, Purchase, RegisterCustomer,
+    Renew, RevokeDelegatedAdmin, ScheduleRenewalQuantity,
 };
 use ledger_core::ids::{
     Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
@@ -17,12 +18,14 @@ use ledger_core::ids::{
 };
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Outcome, Request};
 use ledger_core::money::Currency;
+use ledger_core::snapshot::Snapshots;
 use ledger_core::store::CommitLog;
 use ledger_core::store::memory::MemoryLog;
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 
 /// Keeps no customer in memory once nobody uses it.
-const FORGETFUL: LedgerOptions = LedgerOptions { cache_bytes: 0, in_flight_max: 4096 };
+const FORGETFUL: LedgerOptions =
+    LedgerOptions { cache_bytes: 0, in_flight_max: 4096, snapshots: None };
 
 fn acme() -> StreamId {
     StreamId::Customer(CustomerId::try_new("acme").unwrap())
@@ -380,4 +383,66 @@ async fn everything_is_there_after_the_log_is_opened_again() {
     let again = ledger.execute(request("add", add_seats(5))).await.unwrap();
     assert!(again.hit);
     assert_eq!(again.recorded, first.recorded);
+}
+
+/// A log in a folder, with snapshots beside it.
+async fn with_snapshots(dir: &Path) -> (Arc<Ledger<SegmentLog>>, Arc<Snapshots>) {
+    let open = |name| SegmentLog::open(&dir.join(name), SegmentOptions::default()).unwrap();
+    let snapshots = Arc::new(Snapshots::open(&dir.join("snapshots"), [7; 16]).await);
+    let options = LedgerOptions { snapshots: Some(Arc::clone(&snapshots)), ..FORGETFUL };
+    let ledger = Ledger::open(open("log"), open("journal"), options).await.unwrap();
+    (Arc::new(ledger), snapshots)
+}
+
+/// Changes a customer often enough to be worth a snapshot, with some refusals in between.
+async fn with_a_long_history(dir: &Path) -> (Customer, u64) {
+    let open = |name| SegmentLog::open(&dir.join(name), SegmentOptions::default()).unwrap();
+    drop(with_ten_seats(open("log"), open("journal")).await);
+    let (ledger, snapshots) = with_snapshots(dir).await;
+    for number in 0..600 {
+        let plan = Command::ScheduleRenewalQuantity(ScheduleRenewalQuantity {
+            subscription: SubscriptionId::try_new("s1").unwrap(),
+            quantity: 11 + number % 2,
+        });
+        ledger.execute(request(&format!("plan-{number}"), plan)).await.unwrap();
+        if number % 100 == 0 {
+            let none = ledger.execute(request(&format!("none-{number}"), add_seats(0))).await;
+            assert!(matches!(none, Err(ExecuteError::Refused { hit: false, .. })), "{none:?}");
+        }
+    }
+    let customer = ledger.customer(acme().customer().unwrap()).await.unwrap().unwrap();
+    drop(ledger);
+    snapshots.close();
+    assert_eq!(snapshots.stats().stored, 1);
+    customer
+}
+
+#[tokio::test]
+async fn a_customer_from_a_snapshot_is_the_one_from_its_whole_history() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = with_a_long_history(dir.path()).await;
+    let (ledger, snapshots) = with_snapshots(dir.path()).await;
+    let after = ledger.customer(acme().customer().unwrap()).await.unwrap().unwrap();
+    assert_eq!(after, before);
+    assert_eq!((snapshots.stats().hits, snapshots.stats().misses), (1, 0));
+    let first = ledger.execute(request("none-0", add_seats(0))).await;
+    assert!(matches!(first, Err(ExecuteError::Refused { hit: true, .. })), "{first:?}");
+    assert!(ledger.execute(request("add", add_seats(1))).await.unwrap().version == before.1 + 1);
+    let reused = ledger.execute(request("plan-7", add_seats(1))).await;
+    assert!(matches!(reused, Err(ExecuteError::CommandIdReused { .. })), "{reused:?}");
+}
+
+#[tokio::test]
+async fn a_snapshot_of_another_history_is_not_used() {
+    let dir = tempfile::tempdir().unwrap();
+    with_a_long_history(dir.path()).await;
+    for name in ["log", "journal"] {
+        std::fs::remove_dir_all(dir.path().join(name)).unwrap();
+    }
+    let open = |name| SegmentLog::open(&dir.path().join(name), SegmentOptions::default()).unwrap();
+    drop(with_ten_seats(open("log"), open("journal")).await);
+    let (ledger, snapshots) = with_snapshots(dir.path()).await;
+    assert_eq!(quantity(&ledger).await, (10, 2));
+    assert_eq!(snapshots.stats().hits, 1, "there is one, but it does not fit");
+    assert!(!ledger.execute(request("plan-7", add_seats(1))).await.unwrap().hit);
 }

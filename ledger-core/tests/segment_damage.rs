@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use eventually::store::{EventStore, Expected, Select};
@@ -12,6 +13,7 @@ use ledger_core::store::contract::{customer, history, next_commit};
 use ledger_core::store::segment::{SegmentLog, SegmentOptions, VerifyReport, verify};
 use ledger_core::store::{CommitLog, Damage, StoreError};
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 const HEADER_BYTES: usize = 64;
 const SLOT_BYTES: usize = 512;
@@ -751,4 +753,48 @@ fn damage_that_happens_later_is_found_when_reading() {
         ),
         "{err}"
     );
+}
+
+#[test]
+fn a_scan_names_what_is_damaged_and_shows_all_before() {
+    let closed = Closed::with(60, 4096);
+    let log = closed.open().unwrap();
+    for path in closed.segments() {
+        let segment = fs::read(&path).unwrap();
+        let record = boundaries(&segment)[2];
+        flip(&path, (record + PREFIX_BYTES + 9) * 8);
+        let mut shown = 0;
+        let scanned = log.scan(1, |commit| {
+            shown = commit.position;
+            ControlFlow::Continue(())
+        });
+        let damaged = first_of(&path) + 1;
+        let err = scanned.unwrap_err();
+        assert!(
+            matches!(
+                &err,
+                StoreError::Damaged { file, offset, position, reason: Damage::Checksum }
+                    if (file, *offset, *position) == (&path, number(record), damaged)
+            ),
+            "{err}"
+        );
+        assert_eq!(shown, damaged - 1);
+        log.scan(damaged + 1, |_| ControlFlow::Continue(())).expect("it starts behind the damage");
+        fs::write(&path, segment).unwrap();
+    }
+}
+
+#[test]
+fn damage_far_ahead_is_reported_after_all_before_it() {
+    let closed = Closed::with(1200, 1 << 30);
+    let path = closed.last_segment();
+    let log = closed.open().unwrap();
+    let segment = fs::read(&path).unwrap();
+    let record = boundaries(&segment)[1101];
+    flip(&path, (record + PREFIX_BYTES) * 8);
+    let read: Vec<_> = Runtime::new().unwrap().block_on(log.read_from(1).collect());
+    assert_eq!(read.len(), 1101);
+    assert!(read[..1100].iter().all(Result::is_ok));
+    let err = read[1100].as_ref().unwrap_err();
+    assert!(names(err, &path, &segment, record), "{err}");
 }

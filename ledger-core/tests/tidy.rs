@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in reading order, as `lib.rs` declares them. A module may use only those before it.
-const READING_ORDER: [&str; 13] = [
+const READING_ORDER: [&str; 17] = [
     "ids",
     "calendar",
     "money",
@@ -15,9 +15,13 @@ const READING_ORDER: [&str; 13] = [
     "charges",
     "commit",
     "codec",
+    "merkle",
     "store",
     "folder",
+    "derived",
+    "proof",
     "record",
+    "snapshot",
     "ledger",
     "lib",
 ];

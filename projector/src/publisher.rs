@@ -6,6 +6,7 @@
 //! nothing else.
 //! What consumers are promised is in `docs/EVENTS-OVER-NATS.md`.
 
+pub mod checkpoints;
 mod message;
 mod nats;
 
@@ -129,6 +130,9 @@ pub enum PublishError {
         /// Size of the message.
         bytes: usize,
     },
+    /// Another past is published already. Nothing more is, so that it can be told apart.
+    #[error("checkpoint {0} in the bucket checkpoints is not the one of this ledger")]
+    OtherCheckpoint(u64),
     /// The name of the ledger cannot be part of an event's source.
     #[error("{0:?} is no name for a ledger: use letters, digits, '-', '_' and '.'")]
     Name(String),
@@ -177,7 +181,8 @@ impl PublishError {
             | Self::Unsuitable(_)
             | Self::AheadOfLog { .. }
             | Self::TooLarge { .. } => true,
-            Self::Name(_)
+            Self::OtherCheckpoint(_)
+            | Self::Name(_)
             | Self::Address(_)
             | Self::Credentials { .. }
             | Self::Step(_)

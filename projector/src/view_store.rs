@@ -7,7 +7,6 @@
 //! up to where is noted in a file of its own, because sled opens some damaged files as if empty.
 
 mod digest;
-mod engine;
 mod opening;
 mod reads;
 
@@ -18,12 +17,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use futures::TryStreamExt;
 use ledger_core::commit::Hash;
+use ledger_core::derived::EngineError;
 use ledger_core::store::{CommitLog, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use self::digest::Digest;
-pub use self::engine::EngineError;
 use self::opening::{Found, Odd};
 pub use self::reads::{AuditFilter, DumpEntry, Page, Paging};
 use crate::views::{Changes, view_set};

@@ -6,24 +6,28 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand};
 use ledger_core::calendar::midnight;
 use ledger_core::ids::{CustomerId, SubscriptionId};
+use ledger_core::proof::note::VerifierKey;
 
 const EXAMPLES: &str = "\
 Examples:
   replay-tool verify --data ledger-data
+  replay-tool verify --checkpoint kept-elsewhere.txt --key NAME+ID+BASE64
   replay-tool history acme --refused --from 2024-03-01 --to 2024-03-31
   replay-tool state acme --as-of 2024-03-04 --known-at 2024-03-10T09:00:00Z
   replay-tool history acme --url http://127.0.0.1:8080 --tokens ledger-data/tokens.toml
   replay-tool scenario tests/scenarios
-  replay-tool rebuild --data ledger-data";
+  replay-tool rebuild --data ledger-data
+  replay-tool prove 412 > proof.json; replay-tool check-proof proof.json --key NAME+ID+BASE64";
 
 const EXIT_CODES: &str = "\
 Results go to the standard output, messages to the standard error.
 
 Exit codes:
   0  everything is as it should be
-  1  something wrong was found: damage, or a scenario that fails
+  1  something wrong was found: damage, a log that is not the one that was signed, a proof that proves
+     nothing, or a scenario that fails
   2  the command line is wrong
-  3  the source cannot be opened or reached
+  3  the source, or what it is to be compared with, cannot be opened, reached or believed
   4  what was asked for is not there";
 
 /// Answers questions about the past of a subscription ledger.
@@ -42,7 +46,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Check every stored commit: checksum, hash, link, position, and whether it can be read.
-    Verify(SourceArgs),
+    Verify(VerifyArgs),
     /// Tell what happened to a customer: who, when, why, what, and what it cost.
     History(HistoryArgs),
     /// Tell what a customer held at an instant.
@@ -51,6 +55,60 @@ pub enum Verb {
     Scenario(ScenarioArgs),
     /// Compute the views again from the log of a stopped folder.
     Rebuild(RebuildArgs),
+    /// Sign a checkpoint over all commits of a stopped folder, and print it.
+    Checkpoint(FolderArgs),
+    /// Prove that a commit is in the log: prints a file that can be checked anywhere.
+    Prove(ProveArgs),
+    /// Check what `prove` has printed. Needs nothing but that file and a key you trust.
+    CheckProof(CheckProofArgs),
+    /// Change the key of a stopped folder; prints the checkpoint in which the old one names the new.
+    RotateKey(FolderArgs),
+}
+
+/// What to check, and against what.
+#[derive(Args, Clone, Debug)]
+pub struct VerifyArgs {
+    /// Checkpoint that was kept elsewhere; the log must be the one that it was signed for.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub checkpoint: Option<PathBuf>,
+    /// Verifier key you trust, as the ledger wrote it to keys/checkpoint.pub when you got it.
+    #[arg(long, value_name = "KEY", requires = "checkpoint")]
+    pub key: Option<VerifierKey>,
+    /// Where from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+/// A stopped folder.
+#[derive(Args, Clone, Debug)]
+pub struct FolderArgs {
+    /// Data folder of a stopped ledger.
+    #[arg(long, value_name = "DIR", default_value = "ledger-data")]
+    pub data: PathBuf,
+}
+
+/// Which commit, and by which checkpoint.
+#[derive(Args, Clone, Debug)]
+pub struct ProveArgs {
+    /// Position of the commit in the log.
+    pub position: u64,
+    /// Prove it by the checkpoint over so many commits; by the last one when left out.
+    #[arg(long, value_name = "COMMITS")]
+    pub size: Option<u64>,
+    /// Where from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+/// Which proof, and who is trusted.
+#[derive(Args, Clone, Debug)]
+pub struct CheckProofArgs {
+    /// What `prove` has printed.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Verifier key you trust.
+    #[arg(long, value_name = "KEY")]
+    pub key: VerifierKey,
 }
 
 /// Where the commits come from: a stopped folder, or a running server.

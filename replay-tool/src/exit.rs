@@ -8,11 +8,12 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Everything was as it should be.
     Fine,
-    /// Something wrong was found: damage, or a scenario that fails.
+    /// Something wrong was found: damage, another log than was signed, a proof that proves nothing, or
+    /// a scenario that fails.
     Found,
     /// The command line is wrong.
     Usage,
-    /// The source cannot be opened or reached.
+    /// The source, or what it is to be compared with, cannot be opened, reached or believed.
     Source,
     /// What was asked for is not there.
     NotFound,
@@ -47,7 +48,7 @@ pub enum Failure {
     /// The command line asks for something that makes no sense.
     #[error("{0}")]
     Usage(String),
-    /// The source cannot be opened or reached.
+    /// The source, or what it is to be compared with, cannot be opened, reached or believed.
     #[error("{0}")]
     Source(String),
     /// What was asked for is not there.

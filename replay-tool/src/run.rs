@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Parser;
 
 use crate::cli::{Cli, Verb};
-use crate::commands::{history, rebuild, scenario, state, verify};
+use crate::commands::{checkpoint, history, prove, rebuild, scenario, state, verify};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
@@ -37,6 +37,10 @@ async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Verb::State(args) => state::state(args, cli.json, output).await,
         Verb::Scenario(args) => scenario::scenario(args, cli.json, output),
         Verb::Rebuild(args) => rebuild::rebuild(args, cli.json, output).await,
+        Verb::Checkpoint(args) => checkpoint::checkpoint(args, cli.json, output).await,
+        Verb::Prove(args) => prove::prove(args, output).await,
+        Verb::CheckProof(args) => prove::check(args, cli.json, output),
+        Verb::RotateKey(args) => checkpoint::rotate_key(args, cli.json, output).await,
     }
 }
 

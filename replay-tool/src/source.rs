@@ -11,6 +11,7 @@ use ledger_core::commit::SealedCommit;
 use ledger_core::folder::{DataFolder, FolderError};
 use ledger_core::ids::{CustomerId, StreamId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, refusal_of};
+use ledger_core::proof::{Proof, ProofError};
 use ledger_core::record::{Chain, Recorded, Refusal};
 use ledger_core::store::segment::SegmentLog;
 use ledger_core::store::{CommitLog, StoreError};
@@ -216,6 +217,27 @@ pub fn store(err: &StoreError) -> Failure {
     }
 }
 
+/// What an error about proofs means for a run.
+#[must_use]
+pub fn proofs(err: &ProofError) -> Failure {
+    match err {
+        ProofError::Log(err) => store(err),
+        ProofError::Contradicted(_)
+        | ProofError::Damaged { .. }
+        | ProofError::KeyDamaged { .. }
+        | ProofError::KeyForeign { .. } => Failure::Damage(err.to_string()),
+        ProofError::Empty
+        | ProofError::NoCheckpoint
+        | ProofError::NoSuchCheckpoint(_)
+        | ProofError::NotCovered { .. }
+        | ProofError::Order { .. } => Failure::NotFound(err.to_string()),
+        ProofError::Io { .. }
+        | ProofError::KeyReadable { .. }
+        | ProofError::KeyMissing(_)
+        | ProofError::Random(_) => Failure::Source(with_causes(err)),
+    }
+}
+
 fn unread(err: &ExecuteError) -> Failure {
     if let ExecuteError::Store(err) = err {
         return store(err);
@@ -313,16 +335,32 @@ impl Server {
     }
 
     fn page(&self, book: Book, stream: Option<&StreamId>, after: u64) -> Result<String, Failure> {
-        let address = format!("{}/v1/{}", self.url, book.name());
-        let mut request = self
-            .agent
-            .get(&address)
-            .header("Authorization", format!("Bearer {}", self.token))
-            .query("after", after.to_string())
-            .query("limit", PAGE_COMMITS.to_string());
-        if let Some(stream) = stream {
-            request = request.query("stream", stream.to_string());
-        }
+        let mut query = vec![("after", after.to_string()), ("limit", PAGE_COMMITS.to_string())];
+        query.extend(stream.map(|stream| ("stream", stream.to_string())));
+        self.get(&format!("/v1/{}", book.name()), query)
+    }
+
+    /// The proof that the server gives for the commit at `position`. It is not checked.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::NotFound`] when it has none; else what is wrong with the source.
+    pub fn proof(&self, position: u64, size: Option<u64>) -> Result<Proof, Failure> {
+        let query = size.map(|size| ("size", size.to_string()));
+        let answer = self.get(&format!("/v1/log/{position}/proof"), query)?;
+        serde_json::from_str(&answer).map_err(|err| garbled(&err))
+    }
+
+    fn get(
+        &self,
+        path: &str,
+        query: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Result<String, Failure> {
+        let address = format!("{}{path}", self.url);
+        let bearer = format!("Bearer {}", self.token);
+        let request = self.agent.get(&address).header("Authorization", bearer);
+        let request =
+            query.into_iter().fold(request, |request, (name, value)| request.query(name, value));
         let unreachable = |err: ureq::Error| {
             let message =
                 format!("{} cannot be reached: {err}; check that it runs there", self.url);
@@ -340,11 +378,23 @@ impl Server {
                 "{} refuses the token: use a support, operator or billing token of that server",
                 self.url
             ))),
+            404 => Err(Failure::NotFound(detail(answer.body_mut()))),
             status => Err(Failure::Source(format!(
                 "{address} answers with status {status}: check --url and the server's log"
             ))),
         }
     }
+}
+
+/// What a problem says.
+fn detail(body: &mut ureq::Body) -> String {
+    let problem = body.read_json::<Problem>().map(|problem| problem.detail);
+    problem.unwrap_or_else(|_| "there is nothing at this address: check --url".to_owned())
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
 }
 
 #[derive(Deserialize)]
@@ -387,7 +437,12 @@ fn bare_token(file: &Path) -> Result<String, Failure> {
     Ok(token.to_owned())
 }
 
-fn read(file: &Path) -> Result<String, Failure> {
+/// The text of a file.
+///
+/// # Errors
+///
+/// [`Failure::Source`].
+pub(crate) fn read(file: &Path) -> Result<String, Failure> {
     fs::read_to_string(file)
         .map_err(|err| Failure::Source(format!("{} cannot be read: {err}", file.display())))
 }

@@ -4,6 +4,8 @@
                                                        one with LAST_ID, or COUNT of them
     subscriber.py bucket URL NAME KEY POSITION         waits until the value of KEY is of POSITION or
                                                        later, then prints all keys and values as JSON
+    subscriber.py notes URL NAME KEY                   waits until there is KEY, then prints all keys and
+                                                       their texts as JSON
 """
 
 import asyncio
@@ -51,6 +53,17 @@ async def bucket(js, name, key, position):
     print(json.dumps(values), flush=True)
 
 
+async def notes(js, name, key):
+    store = await js.key_value(name)
+    watcher = await store.watch(key)
+    async for entry in watcher:
+        if entry is not None:
+            break
+    await watcher.stop()
+    values = {key: (await store.get(key)).value.decode() for key in await store.keys()}
+    print(json.dumps(values), flush=True)
+
+
 async def main(verb, url, *rest):
     client = await nats.connect(url, connect_timeout=10)
     js = client.jetstream(timeout=10)
@@ -58,6 +71,10 @@ async def main(verb, url, *rest):
         durable, last_id, *count = rest
         await stream_is_there(client, js, "LICENCES")
         await events(js, durable, last_id, int(count[0]) if count else 0)
+    elif verb == "notes":
+        name, key = rest
+        await stream_is_there(client, js, "KV_" + name)
+        await notes(js, name, key)
     else:
         name, key, position = rest
         await stream_is_there(client, js, "KV_" + name)

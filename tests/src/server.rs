@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,8 +19,15 @@ pub struct Server {
     url: String,
     /// What it printed until it was ready.
     pub banner: Vec<String>,
-    stderr: Arc<Mutex<String>>,
+    stderr: Arc<Said>,
     readers: Vec<JoinHandle<()>>,
+}
+
+/// What it said on standard error, and that it said more.
+#[derive(Debug, Default)]
+struct Said {
+    text: Mutex<String>,
+    more: Condvar,
 }
 
 /// An answer over HTTP.
@@ -82,13 +89,14 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let stderr = Arc::new(Mutex::new(String::new()));
+        let stderr = Arc::new(Said::default());
         let mut pipe = BufReader::new(child.stderr.take().unwrap());
         let kept = Arc::clone(&stderr);
         let mut readers = vec![std::thread::spawn(move || {
             let mut line = String::new();
             while pipe.read_line(&mut line).unwrap_or(0) != 0 {
-                kept.lock().unwrap().push_str(&line);
+                kept.text.lock().unwrap().push_str(&line);
+                kept.more.notify_all();
                 line.clear();
             }
         })];
@@ -99,7 +107,7 @@ impl Server {
             if stdout.read_line(&mut line).unwrap_or(0) == 0 {
                 child.wait().unwrap();
                 readers.remove(0).join().unwrap();
-                return Err(stderr.lock().unwrap().clone());
+                return Err(stderr.text.lock().unwrap().clone());
             }
             banner.push(line.trim_end().to_owned());
             if line.contains("ready") {
@@ -138,7 +146,16 @@ impl Server {
     /// What it has said on standard error so far.
     #[must_use]
     pub fn stderr(&self) -> String {
-        self.stderr.lock().unwrap().clone()
+        self.stderr.text.lock().unwrap().clone()
+    }
+
+    /// Waits until it has said something on standard error.
+    pub fn wait_for_stderr(&self, text: &str) {
+        let said = self.stderr.text.lock().unwrap();
+        let is_missing = |said: &mut String| !said.contains(text);
+        let (said, late) =
+            self.stderr.more.wait_timeout_while(said, Duration::from_mins(1), is_missing).unwrap();
+        assert!(!late.timed_out(), "{text:?} is not said: {said}");
     }
 
     /// The first token of a role.

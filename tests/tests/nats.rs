@@ -115,6 +115,62 @@ fn the_key_value_buckets_hold_what_the_views_hold() {
 }
 
 #[test]
+fn every_checkpoint_is_published_once_and_those_of_earlier_runs_are_made_up_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let sign = |server: &Server| server.send("POST", "/v1/checkpoints", &[], "").text;
+    let nats = Nats::start(&dir.path().join("nats"));
+    let server = Server::start(&data, &["--demo"]);
+    let first = sign(&server);
+    let path = format!("/v1/customers/{}/delegated-admin", customers(&server)[0]);
+    let _ = server.post(&format!("{path}/grant"), &json!({ "reason": "test" }));
+    let _ = server.post(&format!("{path}/revoke"), &json!({ "reason": "test" }));
+    let second = sign(&server);
+    assert_ne!(first, second);
+    let _ = server.stop();
+
+    let notes = |number: u64| -> Value {
+        let key = format!("{number:020}");
+        let ran = subscriber(&["notes", &nats.url(), "checkpoints", &key]);
+        serde_json::from_str(&ran.stdout).unwrap()
+    };
+    let published = ["--demo", "--nats", &nats.url()];
+    let server = Server::start(&data, &published);
+    let expected = json!({ "00000000000000000001": first, "00000000000000000002": second });
+    assert_eq!(notes(2), expected);
+    server.kill();
+    let server = Server::start(&data, &published);
+    let _ = server.post(&format!("{path}/grant"), &json!({ "reason": "test" }));
+    let third = sign(&server);
+    assert_eq!(notes(3)["00000000000000000003"], third);
+    assert_eq!(notes(1)["00000000000000000001"], first);
+}
+
+#[test]
+fn a_ledger_that_has_signed_another_past_publishes_none_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let nats = Nats::start(&dir.path().join("nats"));
+    let published = ["--demo", "--nats", &nats.url()];
+    let sign = |server: &Server| server.send("POST", "/v1/checkpoints", &[], "").text;
+    let note = || {
+        let key = format!("{:020}", 1);
+        subscriber(&["notes", &nats.url(), "checkpoints", &key]).stdout
+    };
+    let server = Server::start(&data, &published);
+    let _ = sign(&server);
+    let kept = note();
+    server.kill();
+    for folder in ["proofs", "keys"] {
+        std::fs::remove_dir_all(data.join(folder)).unwrap();
+    }
+    let server = Server::start(&data, &published);
+    let _ = sign(&server);
+    server.wait_for_stderr("checkpoint 1 in the bucket checkpoints is not the one of this ledger");
+    assert_eq!(note(), kept);
+}
+
+#[test]
 fn the_ledger_goes_on_without_nats_and_publishes_the_backlog_later() {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("nats");

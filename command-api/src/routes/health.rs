@@ -33,7 +33,8 @@ pub(crate) async fn alive(_: NoQuery) -> Json<Alive> {
 pub struct Readiness {
     /// Whether commands and reads work.
     pub ready: bool,
-    /// What does not work, one sentence each; publishing may be missing although it is ready.
+    /// What does not work, one sentence each; publishing and signing checkpoints may be missing although
+    /// it is ready.
     pub reasons: Vec<String>,
 }
 
@@ -43,7 +44,11 @@ pub struct Readiness {
 pub(crate) async fn ready(State(state): State<Arc<AppState>>, _: NoQuery) -> Response {
     let failures = failures(&state);
     let ready = failures.is_empty();
-    let reasons = failures.into_iter().chain(state.publishing.complaint()).collect();
+    let reasons = failures
+        .into_iter()
+        .chain(state.publishing.complaint())
+        .chain(state.proofs.complaint())
+        .collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready, reasons })).into_response()
 }

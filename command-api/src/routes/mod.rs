@@ -9,6 +9,7 @@ pub mod health;
 pub mod history;
 pub mod licences;
 pub mod log;
+pub mod proofs;
 pub mod subscriptions;
 pub mod views;
 

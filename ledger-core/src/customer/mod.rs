@@ -19,7 +19,7 @@ pub use decide::{Context, decide, decide_catalogue};
 pub use event::*;
 pub use rejection::{Rejection, Rule};
 pub use state::{
-    Assignment, Customer, ExternalHolding, Lot, Profile, Scheduled, Status, Subscription, evolve,
-    fold,
+    Assignment, Customer, ExternalHolding, FOLD_VERSION, Lot, Profile, Scheduled, Status,
+    Subscription, evolve, fold,
 };
 pub use warning::{Warning, warnings};

@@ -15,6 +15,7 @@ use super::journal::refusal_of;
 use crate::commit::{Commit, Hash, SealedCommit};
 use crate::customer::{Customer, Event, Lot, Subscription, evolve};
 use crate::ids::{CommandId, Role};
+use crate::snapshot::Snapshot;
 use crate::store::Head;
 
 /// What an account takes up with nothing in it, in bytes.
@@ -25,6 +26,9 @@ const ENTRY_BYTES: usize = 160;
 
 /// What the answer to one command takes up, in bytes.
 const ANSWER_BYTES: usize = 32;
+
+/// A snapshot is written once for so many bytes of memory per commit, or rarer.
+const BYTES_PER_COMMIT: usize = 1024;
 
 /// Commits after which the size of an account is estimated again.
 const COMMITS_PER_ESTIMATE: u64 = 16;
@@ -55,6 +59,26 @@ impl Answers {
     }
 }
 
+impl Answers {
+    /// As numbers: twice the version, and one more for the journal.
+    fn to_stored(&self) -> Vec<(u64, u64)> {
+        let stored = self.0.iter().map(|(print, kept)| match kept {
+            Kept::Log(version) => (*print, version << 1),
+            Kept::Journal(version) => (*print, version << 1 | 1),
+        });
+        stored.collect()
+    }
+
+    fn from_stored(stored: Vec<(u64, u64)>) -> Self {
+        let answers = stored.into_iter().map(|(print, number)| {
+            let version = number >> 1;
+            let kept = if number & 1 == 0 { Kept::Log(version) } else { Kept::Journal(version) };
+            (print, kept)
+        });
+        Self(answers.collect())
+    }
+}
+
 fn fingerprint(id: &CommandId) -> u64 {
     let hash = Hash::of(id.as_str().as_bytes());
     hash.as_bytes().first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
@@ -70,7 +94,11 @@ pub(super) struct Account {
     pub(super) customer: Option<Customer>,
     pub(super) answers: Answers,
     pub(super) pipeline: Arc<Pipeline>,
+    /// Roughly the memory it takes up, in bytes, and the version at which that was estimated.
+    bytes: usize,
     estimated_at: u64,
+    /// The version of the last snapshot.
+    snapshot_version: u64,
 }
 
 impl Account {
@@ -83,7 +111,41 @@ impl Account {
             customer: None,
             answers: Answers::default(),
             pipeline: Arc::default(),
+            bytes: 0,
             estimated_at: 0,
+            snapshot_version: 0,
+        }
+    }
+
+    /// Starts from a snapshot.
+    pub(super) fn restore(&mut self, snapshot: Snapshot) {
+        let Snapshot { version, hash, journal_version, journal_hash, .. } = snapshot;
+        self.head = Head { version, hash };
+        self.journal_head = Head { version: journal_version, hash: journal_hash };
+        self.last_recorded_at = snapshot.last_recorded_at;
+        self.customer = snapshot.customer;
+        self.answers = Answers::from_stored(snapshot.answers);
+        self.snapshot_version = version;
+    }
+
+    /// Whether folding it again would take long enough, and writing it down is worth its size.
+    pub(super) fn is_worth_a_snapshot(&self, commits: u64) -> bool {
+        let since = self.head.version.saturating_sub(self.snapshot_version);
+        commits <= since
+            && self.bytes / BYTES_PER_COMMIT <= usize::try_from(since).unwrap_or(usize::MAX)
+    }
+
+    /// What it is now, to be kept.
+    pub(super) fn take_snapshot(&mut self) -> Snapshot<&Customer> {
+        self.snapshot_version = self.head.version;
+        Snapshot {
+            version: self.head.version,
+            hash: self.head.hash,
+            journal_version: self.journal_head.version,
+            journal_hash: self.journal_head.hash,
+            last_recorded_at: self.last_recorded_at,
+            customer: self.customer.as_ref(),
+            answers: self.answers.to_stored(),
         }
     }
 
@@ -124,8 +186,13 @@ impl Account {
     /// Whether another process has taken the place of what was decided here; `stored` is where the stream
     /// ends in the log.
     pub(super) fn has_lost(&self, stored: Head) -> bool {
-        let may_have_lost = self.pipeline.is_waiting() && self.head.version <= stored.version;
+        let may_have_lost = !self.pipeline.is_settled() && self.head.version <= stored.version;
         may_have_lost && self.head != stored
+    }
+
+    /// Whether all that was decided is durable.
+    pub(super) fn is_settled(&self) -> bool {
+        self.pipeline.is_settled() && !self.pipeline.is_broken()
     }
 
     /// Waits until all that was decided is durable; false when some of it never will be.
@@ -140,7 +207,8 @@ impl Account {
             self.estimated_at = self.head.version;
             let answers = self.answers.0.len().saturating_mul(ANSWER_BYTES);
             let customer = self.customer.as_ref().map_or(0, bytes_of);
-            EMPTY_BYTES.saturating_add(answers).saturating_add(customer)
+            self.bytes = EMPTY_BYTES.saturating_add(answers).saturating_add(customer);
+            self.bytes
         })
     }
 }
@@ -189,9 +257,8 @@ impl Pipeline {
         self.is_broken.load(Ordering::Acquire)
     }
 
-    /// Whether something is on its way.
-    fn is_waiting(&self) -> bool {
-        self.settled.load(Ordering::Acquire) < self.entered.load(Ordering::Acquire)
+    fn is_settled(&self) -> bool {
+        self.entered.load(Ordering::Acquire) <= self.settled.load(Ordering::Acquire)
     }
 
     async fn settled(&self) -> bool {
@@ -201,7 +268,7 @@ impl Pipeline {
             if self.is_broken() {
                 return false;
             }
-            if !self.is_waiting() {
+            if self.is_settled() {
                 return true;
             }
             changed.await;

@@ -159,7 +159,7 @@ impl World {
             faults: Faults::default(),
             planted,
             options,
-            ledger_options: LedgerOptions { cache_bytes, in_flight_max },
+            ledger_options: LedgerOptions { cache_bytes, in_flight_max, snapshots: None },
             ledgers,
             model: Model::new(),
             clients,
@@ -253,7 +253,7 @@ impl World {
         let journal = self.disk.open_stepped_log(journal_dir(), self.options)?;
         let (log, journal) = (PlantedLog::new(log, log_bug), PlantedLog::new(journal, journal_bug));
         let open = |_| {
-            let opening = Ledger::open(log.clone(), journal.clone(), self.ledger_options);
+            let opening = Ledger::open(log.clone(), journal.clone(), self.ledger_options.clone());
             let opened = opening.now_or_never().expect("a ledger opens in place");
             opened.map(Arc::new)
         };

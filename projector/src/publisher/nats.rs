@@ -13,8 +13,12 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 
+use super::checkpoints::Checkpoint;
 use super::message::{BUCKETS, Document, Message, Place};
 use super::{Known, PublishError, PublisherOptions, Sink, pause_after};
+
+/// The bucket of signed checkpoints; keys are their numbers, in 20 digits.
+const CHECKPOINTS: &str = "checkpoints";
 
 /// The stream of events.
 const STREAM: &str = "LICENCES";
@@ -83,6 +87,11 @@ impl Nats {
         };
         let made = self.context.create_stream(config).await;
         made.map_err(PublishError::nats("creating the stream LICENCES"))
+    }
+
+    /// The bucket of checkpoints, made when it is missing.
+    pub(super) async fn checkpoints(&self) -> Result<Checkpoints, PublishError> {
+        Ok(Checkpoints(self.bucket(CHECKPOINTS).await?))
     }
 
     async fn bucket(&self, bucket: &str) -> Result<kv::Store, PublishError> {
@@ -193,6 +202,30 @@ impl Nats {
             None => {
                 bucket.purge(&place.key).await.map_err(PublishError::nats("removing a document"))
             }
+        }
+    }
+}
+
+/// The bucket of checkpoints.
+pub(super) struct Checkpoints(kv::Store);
+
+impl Checkpoints {
+    /// Writes a checkpoint unless it is there.
+    pub(super) async fn put(&self, checkpoint: &Checkpoint) -> Result<(), PublishError> {
+        let Checkpoint { number, note } = checkpoint;
+        let key = format!("{number:020}");
+        match self.0.create(&key, note.clone().into()).await {
+            Ok(_) => Ok(()),
+            Err(err) if err.kind() == kv::CreateErrorKind::AlreadyExists => {
+                let known = self.0.get(key).await;
+                let known = known.map_err(PublishError::nats("reading a checkpoint"))?;
+                if known.is_some_and(|known| known == note.as_bytes()) {
+                    Ok(())
+                } else {
+                    Err(PublishError::OtherCheckpoint(*number))
+                }
+            }
+            Err(err) => Err(PublishError::nats("writing a checkpoint")(err)),
         }
     }
 }

@@ -1,20 +1,17 @@
-//! Opens a folder of views on a thread of its own, checks all of it, and sets aside what is odd.
+//! Opens a folder of views, checks all of it, and says what is odd.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
+use std::path::Path;
 
-use tokio::sync::mpsc;
+use ledger_core::derived::{self, Engine, EngineError, LockError, NotOpened, Report};
 
 use super::digest::Digest;
-use super::engine::{Engine, EngineError};
 use super::{Head, ViewStoreError, is_meta};
 use crate::views::view_set;
 
-/// How long opening may show no progress. Only damaged files take so long.
-const STALLED_AFTER: Duration = Duration::from_mins(1);
+/// Pages kept in memory, in bytes on disk.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// File that tells up to which position the views were flushed.
 const FLUSHED: &str = "flushed";
@@ -27,10 +24,8 @@ const ENTRIES_PER_REPORT: u64 = 10_000;
 pub(super) enum Odd {
     #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error("opening stalled for {} s", STALLED_AFTER.as_secs())]
-    Stalled,
-    #[error("opening ended without a result")]
-    Vanished,
+    #[error(transparent)]
+    NotOpened(#[from] NotOpened),
     #[error("there are documents but no cursor")]
     NoCursor,
     #[error("the cursor cannot be read")]
@@ -55,50 +50,23 @@ pub(super) struct Found {
     pub(super) head: Head,
 }
 
-enum Report {
-    Progress,
-    Done(Box<Result<Found, Odd>>),
-}
-
-/// Takes the lock beside `dir` that lets one process at a time use it.
+/// Takes the lock that lets one process at a time use the views in `dir`.
 pub(super) fn lock(dir: &Path) -> Result<File, ViewStoreError> {
-    let path = beside(dir, "lock");
-    let io = |source| ViewStoreError::Io { path: path.clone(), source };
-    if let Some(parent) = dir.parent() {
-        fs::create_dir_all(parent).map_err(io)?;
-    }
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(ViewStoreError::Locked(dir.to_owned())),
-        Err(TryLockError::Error(source)) => Err(io(source)),
-    }
+    derived::lock(dir).map_err(|err| match err {
+        LockError::Held(dir) => ViewStoreError::Locked(dir),
+        LockError::Io { path, source } => ViewStoreError::Io { path, source },
+    })
 }
 
 /// Opens and checks the views in `dir`; an empty or missing folder is an empty set of views.
 pub(super) async fn examine(dir: &Path) -> Result<Found, Odd> {
-    let (sender, mut reports) = mpsc::unbounded_channel();
     let dir = dir.to_owned();
-    let work = move || {
-        let examined = find(&dir, &mut || sender.send(Report::Progress).is_ok());
-        // Nobody listens any more when it has stalled before.
-        let _ = sender.send(Report::Done(Box::new(examined)));
-    };
-    let thread = thread::Builder::new().name("views-open".to_owned()).spawn(work);
-    thread.map_err(EngineError::Sync)?;
-    loop {
-        match tokio::time::timeout(STALLED_AFTER, reports.recv()).await {
-            Ok(Some(Report::Progress)) => {}
-            Ok(Some(Report::Done(examined))) => return *examined,
-            Ok(None) => return Err(Odd::Vanished),
-            Err(_) => return Err(Odd::Stalled),
-        }
-    }
+    derived::watched("views-open", move |report| find(&dir, report)).await?
 }
 
-fn find(dir: &Path, report: &mut dyn FnMut() -> bool) -> Result<Found, Odd> {
+fn find(dir: &Path, report: Report<'_>) -> Result<Found, Odd> {
     let flushed = read_flushed(dir)?;
-    let engine = Engine::open(dir)?;
+    let engine = Engine::open(dir, CACHE_BYTES)?;
     report();
     let stored = match engine.get(Head::KEY)? {
         Some(json) => Some(Head::read(&json).ok_or(Odd::Cursor)?),
@@ -150,35 +118,8 @@ pub(super) fn write_flushed(dir: &Path, position: u64) -> Result<(), ViewStoreEr
     written.map_err(|source| ViewStoreError::Io { path, source })
 }
 
-/// Moves `dir` out of the way, to the next free `NAME.damaged-N`, and says so.
+/// Moves `dir` out of the way and says so.
 pub(super) fn set_aside(dir: &Path, odd: &Odd) -> Result<(), ViewStoreError> {
-    if !dir.exists() {
-        return Ok(());
-    }
-    let mut kept = (1_u64..).map(|number| beside(dir, &format!("damaged-{number}")));
-    let Some(kept) = kept.find(|path| !path.exists()) else { return Ok(()) };
-    fs::rename(dir, &kept).map_err(|source| ViewStoreError::Io { path: dir.to_owned(), source })?;
-    tracing::warn!(
-        reason = %chain(odd),
-        kept = %kept.display(),
-        "the views cannot be used; they were set aside and are rebuilt from the log"
-    );
-    Ok(())
-}
-
-fn beside(dir: &Path, suffix: &str) -> PathBuf {
-    let mut name = dir.file_name().unwrap_or_default().to_owned();
-    name.push(".");
-    name.push(suffix);
-    dir.with_file_name(name)
-}
-
-fn chain(err: &dyn std::error::Error) -> String {
-    let mut text = err.to_string();
-    let mut source = err.source();
-    while let Some(err) = source {
-        text = format!("{text}: {err}");
-        source = err.source();
-    }
-    text
+    derived::set_aside(dir, "views", odd)
+        .map_err(|source| ViewStoreError::Io { path: dir.to_owned(), source })
 }

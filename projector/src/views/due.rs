@@ -90,7 +90,7 @@ fn due_key(customer: &CustomerId, subscription: &Subscription) -> Result<String,
 /// Whether `customer` has the very same subscription, alive.
 fn is_known(customer: Option<&Customer>, subscription: &Subscription) -> bool {
     let known = customer.and_then(|customer| customer.subscriptions.get(&subscription.id));
-    known == Some(subscription)
+    known.is_some_and(|known| **known == *subscription)
 }
 
 fn document(

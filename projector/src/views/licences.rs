@@ -92,7 +92,7 @@ fn count(customer: Option<&Customer>, offer: &OfferId) -> Option<Count> {
     if !is_held && !customer.assignments.contains_key(offer) {
         return None;
     }
-    let named = customer.active().chain(customer.subscriptions.values());
+    let named = customer.active().chain(customer.subscriptions.values().map(|s| &**s));
     let named = named.filter(|subscription| subscription.offer == *offer);
     let title = named.map(|subscription| subscription.offer_title.clone()).next();
     Some(Count {

@@ -1,6 +1,9 @@
 //! One verb each: what it asks of the source, and how it answers.
 
+pub mod checkpoint;
+mod compare;
 pub mod history;
+pub mod prove;
 pub mod rebuild;
 pub mod scenario;
 pub mod state;

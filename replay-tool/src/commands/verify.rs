@@ -12,7 +12,8 @@ use ledger_core::store::StoreError;
 use ledger_core::store::segment::{self, Problem};
 use serde::Serialize;
 
-use crate::cli::SourceArgs;
+use crate::cli::VerifyArgs;
+use crate::commands::compare;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::source::{self, Book, Source};
@@ -48,11 +49,12 @@ struct Finding {
 ///
 /// [`Failure`] when the source cannot be opened or reached.
 pub async fn verify(
-    args: &SourceArgs,
+    args: &VerifyArgs,
     json: bool,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
-    let source = Source::open(args)?;
+    let source = Source::open(&args.source)?;
+    let trusted = compare::trusted(args)?;
     let mut is_clean = true;
     for book in [Book::Log, Book::Journal] {
         let findings = match &source {
@@ -64,6 +66,15 @@ pub async fn verify(
             output.json(&findings)?;
         } else {
             show(&findings, output)?;
+        }
+    }
+    if let Some(trusted) = &trusted {
+        let compared = compare::compare(&source, trusted, output).await?;
+        is_clean &= compared.agrees();
+        if json {
+            output.json(&compared)?;
+        } else {
+            output.line(&compared)?;
         }
     }
     if !json {

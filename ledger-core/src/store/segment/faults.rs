@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use futures::future::{self, BoxFuture};
@@ -51,7 +52,20 @@ impl Fixture {
 
     /// How many commits can be read.
     async fn readable(&self) -> usize {
-        self.log.read_from(1).try_collect::<Vec<_>>().await.unwrap().len()
+        let readable = self.log.read_from(1).try_collect::<Vec<_>>().await.unwrap().len();
+        assert_eq!(self.scanned(), readable);
+        readable
+    }
+
+    /// How many commits a scan shows.
+    fn scanned(&self) -> usize {
+        let mut scanned = 0;
+        let shown = self.log.scan(1, |_| {
+            scanned += 1;
+            ControlFlow::Continue(())
+        });
+        shown.unwrap();
+        scanned
     }
 
     /// Closes the log and counts what a healthy disk holds.
@@ -145,6 +159,20 @@ async fn a_group_on_a_full_disk_is_refused_as_a_whole() {
         assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
     }
     assert_eq!(fixture.reopened(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_shown_before_it_is_durable() {
+    let fixture = Fixture::new(1 << 20);
+    let commits = history(&customer("acme"), 2);
+    fixture.append(&commits[0]).await.unwrap();
+    let bytes = fixture.bytes();
+    let mut appends = fixture.queue_behind(&commits[1], &[]);
+    assert!(bytes < fixture.bytes(), "the record is written, and its sync is held");
+    assert_eq!(fixture.readable().await, 1);
+    fixture.disk.fail(SEGMENTS);
+    appends.remove(0).await.unwrap();
+    assert_eq!(fixture.readable().await, 2);
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use super::disk::NamedFile;
 use super::format::{self, Input, LogId, Unreadable, count};
-use super::merkle::Tree;
 use crate::commit::Hash;
+use crate::merkle::Tree;
 
 /// What the tables start with. As a record it would be longer than any, so it is never taken for one.
 pub(super) const MAGIC: [u8; 8] = *b"LEDGRFTR";

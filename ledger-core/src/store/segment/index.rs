@@ -2,9 +2,9 @@
 //!
 //! Of a sealed segment nothing is kept but its trailer; where its commits are stands in its footer.
 
-use std::collections::BTreeMap;
-use std::mem;
 use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 use super::disk::NamedFile;
 use super::footer::{Place, ReadTables, Sealed, Sums, Tables};
@@ -13,11 +13,14 @@ use crate::commit::Hash;
 use crate::ids::StreamId;
 use crate::store::{Head, StoreError, numbered};
 
+#[allow(clippy::disallowed_types, reason = "asked for every commit; sorted before it is written")]
+type Streams = std::collections::HashMap<StreamId, Stream>;
+
 #[derive(Debug, Default)]
 pub(super) struct Index {
     sealed: Vec<Arc<Sealed>>,
     open: Option<Open>,
-    streams: BTreeMap<StreamId, Stream>,
+    streams: Streams,
     last: u64,
     last_hash: Option<Hash>,
 }
@@ -131,7 +134,10 @@ impl Index {
     pub(super) fn footer(&self, log_id: LogId, sums: &Sums) -> Vec<u8> {
         let open = self.open.as_ref().expect("only an open segment gets a footer");
         let mut tables = Tables::default();
-        for (source, stream) in self.streams.iter().filter(|(_, stream)| !stream.open.is_empty()) {
+        let mut streams: Vec<_> =
+            self.streams.iter().filter(|(_, stream)| !stream.open.is_empty()).collect();
+        streams.sort_unstable_by_key(|(source, _)| *source);
+        for (source, stream) in streams {
             let first = (stream.first_open_version(), stream.head.hash);
             let numbers = stream.open.iter().filter_map(|number| usize::try_from(*number).ok());
             let offsets = numbers.filter_map(|number| open.offsets.get(number).copied());
@@ -143,8 +149,10 @@ impl Index {
     /// Takes the open segment as sealed.
     pub(super) fn seal(&mut self, sealed: Arc<Sealed>) {
         let segment = sealed.trailer.first;
-        let streams = self.streams.values_mut().filter(|stream| !stream.open.is_empty());
-        for (row, stream) in (0..).zip(streams) {
+        let mut streams: Vec<_> =
+            self.streams.iter_mut().filter(|(_, stream)| !stream.open.is_empty()).collect();
+        streams.sort_unstable_by_key(|(source, _)| *source);
+        for (row, (_, stream)) in (0..).zip(streams) {
             stream.sealed = Some(Place { segment, row });
             stream.open = Vec::new();
         }
@@ -211,35 +219,42 @@ impl Index {
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     sealed: Vec<Arc<Sealed>>,
-    streams: Vec<(String, Head, Place)>,
+    streams: Vec<(SmolStr, Head, Place)>,
 }
 
 impl Merged {
     /// Adds the next sealed segment; false when its footer does not continue those before.
     pub(super) fn push(&mut self, sealed: Arc<Sealed>, tables: &ReadTables) -> bool {
         let segment = sealed.trailer.first;
-        let before = mem::take(&mut self.streams);
-        let mut merged = Vec::with_capacity(before.len());
-        let mut before = before.into_iter().peekable();
+        let mut new = Vec::new();
+        let mut known = self.streams.iter_mut().peekable();
         for (number, row) in (0..).zip(tables.rows()) {
             let Some((name, row)) = row else { return false };
-            while let Some(other) = before.next_if(|(known, _, _)| known.as_str() < name) {
-                merged.push(other);
-            }
+            while known.next_if(|(known, _, _)| known.as_str() < name).is_some() {}
             let place = Place { segment, row: number };
             let head = Head { version: row.last_version(), hash: row.hash };
-            let known = before.next_if(|(known, _, _)| known == name);
+            let before = known.next_if(|(known, _, _)| known == name);
             let (version, previous) =
-                known.as_ref().map_or((0, None), |(_, head, place)| (head.version, Some(*place)));
+                before.as_ref().map_or((0, None), |(_, head, place)| (head.version, Some(*place)));
             if row.first_version != version + 1 || row.previous != previous {
                 return false;
             }
-            merged.push((known.map_or_else(|| name.to_owned(), |(name, _, _)| name), head, place));
+            match before {
+                Some((_, last_head, last_place)) => (*last_head, *last_place) = (head, place),
+                None => new.push((SmolStr::new(name), head, place)),
+            }
         }
-        merged.extend(before);
-        self.streams = merged;
+        if !new.is_empty() {
+            self.streams.append(&mut new);
+            self.streams.sort_by(|(one, _, _), (other, _, _)| one.cmp(other));
+        }
         self.sealed.push(sealed);
         true
+    }
+
+    /// The segments so far.
+    pub(super) fn sealed(&self) -> &[Arc<Sealed>] {
+        &self.sealed
     }
 
     /// Position of the last commit.
@@ -253,9 +268,9 @@ impl Merged {
         let last_hash = self.sealed.last().map(|sealed| sealed.trailer.last_hash);
         let streams = self.streams.into_iter().map(|(name, head, place)| {
             let stream = Stream { head, sealed: Some(place), open: Vec::new() };
-            Some((StreamId::try_from(name).ok()?, stream))
+            Some((name.parse().ok()?, stream))
         });
-        let streams = streams.collect::<Option<BTreeMap<_, _>>>()?;
+        let streams = streams.collect::<Option<Streams>>()?;
         Some(Index { sealed: self.sealed, open: None, streams, last, last_hash })
     }
 }

@@ -1,26 +1,30 @@
-//! Reading durable commits, each verified again against its checksum and hash.
+//! Reading durable commits, each verified again against its checksum and hash; a scan, against its
+//! checksum only.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::vec;
 
 use futures::stream::{self, StreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::disk::NamedFile;
 use super::footer::{Place, Row, Sealed};
 use super::format::{self, Record, count};
 use super::index::{Found, FoundVersion, Index, Slot, Snapshot};
 use super::queue::Phase;
-use crate::commit::{Hash, SealedCommit};
+use crate::commit::{CommitError, CommitRef, Hash, SealedCommit};
 use crate::ids::StreamId;
 use crate::store::{CommitStream, Damage, StoreError, StoredCommit, stored};
 
-/// Most bytes read at once, beyond the first record.
+/// Most bytes read at once, beyond the first record. They stay in the processor's cache.
 const BATCH_BYTES: u64 = 256 * 1024;
 
-/// Most records read at once.
+/// Most records of one stream read at once.
 const BATCH_RECORDS: usize = 1024;
 
 /// Batches up to this size are read in place; larger ones would hold up other tasks.
@@ -45,14 +49,38 @@ pub(super) struct Durable {
     pub(super) syncs: AtomicU64,
 }
 
+/// A stored commit as it stands in its segment. Its checksum is right.
+///
+/// Its hash is the one stored with it: whether it is that of the bytes was not computed.
+#[derive(Clone, Copy, Debug)]
+pub struct RawCommit<'a> {
+    /// Position in the log, from 1.
+    pub position: u64,
+    /// SHA-256 of the canonical bytes, as it was stored.
+    pub hash: Hash,
+    /// The canonical bytes.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> RawCommit<'a> {
+    /// Reads the commit's fields.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError`] when the bytes are not exactly one commit.
+    pub fn read(&self) -> Result<CommitRef<'a>, CommitError> {
+        CommitRef::read(self.bytes)
+    }
+}
+
 /// Which commits a reader has yet to read.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Rest {
     All {
         next: u64,
         end: u64,
-        /// Where the record of `next` starts in its sealed segment, if that is known.
-        offset: Option<u64>,
+        /// Where the next commits are, if that is known.
+        run: Option<Run>,
     },
     Stream {
         source: StreamId,
@@ -65,10 +93,12 @@ enum Rest {
 
 /// What to read next.
 enum Fetch {
-    /// Records of the open segment.
+    /// Records of a stream in the open segment.
     Slots(Vec<Slot>),
-    /// The next records of a sealed segment.
-    Run(Arc<Sealed>),
+    /// Records that follow each other.
+    Run(Run),
+    /// The same, in a sealed segment where they must be found first.
+    Seek(Arc<Sealed>),
     /// The next records of a stream, the last of which is in the segment of this row.
     Picks(Place),
     /// The next records of a stream, in the segments that are known already.
@@ -104,7 +134,7 @@ impl Durable {
 
     /// Commits from `next` to what is now the durable end.
     pub(super) fn read_from(self: &Arc<Self>, next: u64) -> CommitStream {
-        let rest = Rest::All { next: next.max(1), end: self.position(), offset: None };
+        let rest = Rest::All { next: next.max(1), end: self.position(), run: None };
         read(Arc::clone(self), rest)
     }
 
@@ -112,6 +142,33 @@ impl Durable {
     pub(super) fn read_stream(self: &Arc<Self>, source: StreamId, next: u64) -> CommitStream {
         let end = self.index().head(&source).version;
         read(Arc::clone(self), Rest::Stream { source, next, end, rows: Vec::new() })
+    }
+
+    /// Shows the commits from `next` to what is now the durable end.
+    pub(super) fn scan(
+        &self,
+        next: u64,
+        mut visit: impl FnMut(RawCommit<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let (mut next, end) = (next.max(1), self.position());
+        let mut buffer = Vec::new();
+        loop {
+            let mut run = match self.plan(&Rest::All { next, end, run: None }) {
+                Some(Fetch::Run(run)) => run,
+                Some(Fetch::Seek(sealed)) => Run::in_sealed(&sealed, next, end)?,
+                Some(Fetch::Slots(_) | Fetch::Picks(_) | Fetch::MorePicks) | None => return Ok(()),
+            };
+            while run.next <= run.last {
+                let flow = run.read(&mut buffer, |_, record| {
+                    let Record { position, hash, commit: bytes, .. } = *record;
+                    Ok(visit(RawCommit { position, hash, bytes }))
+                })?;
+                if flow.is_break() {
+                    return Ok(());
+                }
+            }
+            next = run.next;
+        }
     }
 
     /// The segments that are sealed now.
@@ -132,16 +189,11 @@ impl Durable {
     fn plan(&self, rest: &Rest) -> Option<Fetch> {
         let index = self.index();
         match rest {
-            Rest::All { next, end, .. } if next <= end => match index.find(*next)? {
-                Found::Open(first) => {
-                    let more = (*next + 1..=*end).map_while(|next| match index.find(next)? {
-                        Found::Open(slot) => Some(slot),
-                        Found::Sealed(_) => None,
-                    });
-                    Some(Fetch::Slots(batch(first, more)))
-                }
-                Found::Sealed(sealed) => Some(Fetch::Run(sealed)),
-            },
+            Rest::All { run: Some(run), .. } => Some(Fetch::Run(run.clone())),
+            Rest::All { next, end, run: None } if next <= end => Some(match index.find(*next)? {
+                Found::Open(first) => Fetch::Run(Run::in_open(&index, first, *end)),
+                Found::Sealed(sealed) => Fetch::Seek(sealed),
+            }),
             Rest::Stream { rows, .. } if !rows.is_empty() => Some(Fetch::MorePicks),
             Rest::Stream { source, next, end, .. } if next <= end => {
                 match index.find_version(source, *next)? {
@@ -202,142 +254,324 @@ fn batch(first: Slot, more: impl Iterator<Item = Slot>) -> Vec<Slot> {
     batch
 }
 
-type Batch = Vec<Result<StoredCommit, StoreError>>;
+/// Commits as they were read: their checksums and hashes are right, but they are not opened yet.
+///
+/// The thread that asks for a commit opens it, so that what it frees later is its own.
+#[derive(Debug, Default)]
+struct Batch {
+    commits: Vec<Hashed>,
+    /// The commits' canonical bytes, one after the other.
+    bytes: Vec<u8>,
+    files: Vec<Arc<NamedFile>>,
+    /// Why there are no more.
+    failed: Option<StoreError>,
+}
+
+/// Where a commit of a batch comes from.
+#[derive(Clone, Copy, Debug)]
+struct Hashed {
+    position: u64,
+    hash: Hash,
+    size: usize,
+    /// Number of its file in the batch, and where in it the record starts.
+    file: usize,
+    offset: u64,
+}
+
+impl Batch {
+    /// Adds a commit whose hash was checked.
+    fn push(&mut self, file: &Arc<NamedFile>, offset: u64, record: &Record<'_>) {
+        let Record { position, hash, commit, .. } = *record;
+        if self.files.last().is_none_or(|last| !Arc::ptr_eq(last, file)) {
+            self.files.push(Arc::clone(file));
+        }
+        let file = self.files.len() - 1;
+        self.bytes.extend(commit);
+        self.commits.push(Hashed { position, hash, size: commit.len(), file, offset });
+    }
+
+    /// Adds the next records of a run.
+    fn push_some(&mut self, run: &mut Run, buffer: &mut Vec<u8>) -> Result<(), StoreError> {
+        let file = Arc::clone(&run.file);
+        let read = run.read(buffer, |offset, record| {
+            check_hash(record)?;
+            self.push(&file, offset, record);
+            Ok(ControlFlow::Continue(()))
+        });
+        read.map(drop)
+    }
+
+    fn into_commits(self) -> Commits {
+        let Self { commits, bytes, files, failed } = self;
+        Commits { unopened: commits.into_iter(), bytes, at: 0, files, failed }
+    }
+}
+
+/// The commits of a batch, each opened when it is asked for.
+#[derive(Debug, Default)]
+struct Commits {
+    unopened: vec::IntoIter<Hashed>,
+    bytes: Vec<u8>,
+    at: usize,
+    files: Vec<Arc<NamedFile>>,
+    failed: Option<StoreError>,
+}
+
+impl Commits {
+    fn open(&mut self, commit: Hashed) -> Result<StoredCommit, StoreError> {
+        let Hashed { position, hash, size, file, offset } = commit;
+        let bytes = self.bytes.get(self.at..self.at + size).unwrap_or_default();
+        self.at += size;
+        let file = self.files.get(file).expect("a batch has the files of its commits");
+        let opened = SealedCommit::open_hashed(bytes, hash);
+        stored(opened.map_err(|err| damaged(file, offset, position, err.into()))?, position)
+    }
+}
+
+impl Iterator for Commits {
+    type Item = Result<StoredCommit, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.unopened.next() {
+            Some(commit) => Some(self.open(commit)),
+            None => self.failed.take().map(Err),
+        }
+    }
+}
+
+/// What a reader of commits has to do.
+#[derive(Debug)]
+struct Reader {
+    commits: Commits,
+    next: Option<Next>,
+    /// Whether a batch was read already. Many want no more than one.
+    is_under_way: bool,
+}
+
+/// The batch after the one that is used now.
+#[derive(Debug)]
+enum Next {
+    Unread(Source),
+    Reading(JoinHandle<(Source, Batch)>),
+}
+
+/// Where the batches come from.
+#[derive(Debug)]
+struct Source {
+    durable: Arc<Durable>,
+    rest: Rest,
+    buffer: Vec<u8>,
+}
 
 fn read(durable: Arc<Durable>, rest: Rest) -> CommitStream {
-    let start = (durable, rest, Batch::new().into_iter());
-    stream::try_unfold(start, |(durable, mut rest, mut batch)| async move {
-        if let Some(commit) = batch.next() {
-            return Ok(Some((commit?, (durable, rest, batch))));
+    let source = Source { durable, rest, buffer: Vec::new() };
+    let next = Some(Next::Unread(source));
+    let reader = Box::new(Reader { commits: Commits::default(), next, is_under_way: false });
+    stream::try_unfold(reader, |mut reader| async move {
+        loop {
+            if let Some(commit) = reader.commits.next() {
+                return Ok(Some((commit?, reader)));
+            }
+            if !reader.next_batch().await? {
+                return Ok(None);
+            }
         }
-        let Some(fetch) = durable.plan(&rest) else { return Ok(None) };
-        let batch;
-        (rest, batch) = read_aside(Arc::clone(&durable), fetch, rest).await?;
-        let mut batch = batch.into_iter();
-        let commit = batch.next().transpose()?;
-        Ok(commit.map(|commit| (commit, (durable, rest, batch))))
     })
     .boxed()
 }
 
-/// Reads a batch without holding up other tasks of the runtime, if there is one.
-async fn read_aside(
-    durable: Arc<Durable>,
-    fetch: Fetch,
-    mut rest: Rest,
-) -> Result<(Rest, Batch), StoreError> {
-    let is_small = match &fetch {
-        Fetch::Slots(slots) => slots.iter().map(|slot| slot.size).sum::<u64>() <= INLINE_BYTES,
-        Fetch::Run(_) | Fetch::Picks(_) | Fetch::MorePicks => false,
-    };
-    match Handle::try_current() {
-        Ok(runtime) if !is_small => {
-            let read = runtime.spawn_blocking(move || {
-                let batch = fetch.read(&durable, &mut rest);
-                (rest, batch)
+impl Reader {
+    /// Gets the next batch; false when all is read. From the second one on, another is then read
+    /// while this one is used.
+    async fn next_batch(&mut self) -> Result<bool, StoreError> {
+        let (source, batch) = match self.next.take() {
+            Some(Next::Reading(reading)) => reading.await.map_err(|_| StoreError::Closed)?,
+            Some(Next::Unread(mut source)) => {
+                let Some(fetch) = source.plan() else { return Ok(false) };
+                if let Some(runtime) = fetch.runtime() {
+                    let reading = source.read_aside(fetch, &runtime);
+                    reading.await.map_err(|_| StoreError::Closed)?
+                } else {
+                    let batch = source.read(fetch);
+                    (source, batch)
+                }
+            }
+            None => return Ok(false),
+        };
+        if batch.failed.is_none() {
+            let ahead = source.plan().filter(|_| self.is_under_way);
+            let ahead = ahead.and_then(|fetch| Some((fetch.runtime()?, fetch)));
+            self.next = Some(match ahead {
+                Some((runtime, fetch)) => Next::Reading(source.read_aside(fetch, &runtime)),
+                None => Next::Unread(source),
             });
-            read.await.map_err(|_| StoreError::Closed)
         }
-        Ok(_) | Err(_) => {
-            let batch = fetch.read(&durable, &mut rest);
-            Ok((rest, batch))
-        }
+        self.commits = batch.into_commits();
+        self.is_under_way = true;
+        Ok(true)
     }
 }
 
 impl Fetch {
-    /// Reads a batch and takes it off `rest`. Stops after the first record that cannot be read.
-    fn read(self, durable: &Durable, rest: &mut Rest) -> Batch {
-        let mut batch = Batch::new();
-        let read = match (self, rest) {
-            (Self::Slots(slots), Rest::All { next, .. } | Rest::Stream { next, .. }) => {
+    /// Where to read it without holding up other tasks; `None` to read it in place.
+    fn runtime(&self) -> Option<Handle> {
+        let is_small = match self {
+            Self::Slots(slots) => slots.iter().map(|slot| slot.size).sum::<u64>() <= INLINE_BYTES,
+            Self::Run(run) => run.end.saturating_sub(run.offset) <= INLINE_BYTES,
+            Self::Seek(_) | Self::Picks(_) | Self::MorePicks => false,
+        };
+        if is_small { None } else { Handle::try_current().ok() }
+    }
+}
+
+impl Source {
+    fn plan(&self) -> Option<Fetch> {
+        self.durable.plan(&self.rest)
+    }
+
+    fn read_aside(mut self, fetch: Fetch, runtime: &Handle) -> JoinHandle<(Self, Batch)> {
+        runtime.spawn_blocking(move || {
+            let batch = self.read(fetch);
+            (self, batch)
+        })
+    }
+
+    /// Reads a batch and takes it off the rest. Stops after the first record that cannot be read.
+    fn read(&mut self, fetch: Fetch) -> Batch {
+        let mut batch = Batch::default();
+        let Self { durable, rest, buffer } = self;
+        let read = match (fetch, rest) {
+            (Fetch::Slots(slots), Rest::Stream { next, .. }) => {
                 *next += count(slots.len());
-                read_slots(&slots, &mut batch)
+                read_slots(&slots, buffer, &mut batch)
             }
-            (Self::Run(sealed), Rest::All { next, end, offset }) => {
-                read_sealed(&sealed, next, *end, offset, &mut batch)
+            (Fetch::Run(run), Rest::All { next, run: known, .. }) => {
+                read_run(run, next, known, buffer, &mut batch)
             }
-            (Self::Picks(place), Rest::Stream { source, next, end, rows }) => {
+            (Fetch::Seek(sealed), Rest::All { next, end, run: known }) => {
+                Run::in_sealed(&sealed, *next, *end)
+                    .and_then(|run| read_run(run, next, known, buffer, &mut batch))
+            }
+            (Fetch::Picks(place), Rest::Stream { source, next, end, rows }) => {
                 durable.rows_back_to(*next, place).and_then(|found| {
                     *rows = found;
-                    read_picks(source, next, *end, rows, &mut batch)
+                    read_picks(source, next, *end, rows, buffer, &mut batch)
                 })
             }
-            (Self::MorePicks, Rest::Stream { source, next, end, rows }) => {
-                read_picks(source, next, *end, rows, &mut batch)
+            (Fetch::MorePicks, Rest::Stream { source, next, end, rows }) => {
+                read_picks(source, next, *end, rows, buffer, &mut batch)
             }
-            (Self::Run(_), Rest::Stream { .. })
-            | (Self::Picks(_) | Self::MorePicks, Rest::All { .. }) => {
+            (Fetch::Run(_) | Fetch::Seek(_), Rest::Stream { .. })
+            | (Fetch::Slots(_) | Fetch::Picks(_) | Fetch::MorePicks, Rest::All { .. }) => {
                 unreachable!("a plan is made for its reader")
             }
         };
-        batch.extend(read.err().map(Err));
+        batch.failed = read.err();
         batch
     }
 }
 
-/// Reads records of the open segment; neighbours in one go.
-fn read_slots(slots: &[Slot], batch: &mut Batch) -> Result<(), StoreError> {
-    let mut buffer = Vec::new();
-    let neighbours = |before: &Slot, after: &Slot| before.offset + before.size == after.offset;
-    slots.chunk_by(neighbours).try_for_each(|run| read_run(run, &mut buffer, batch))
-}
-
-fn read_run(run: &[Slot], buffer: &mut Vec<u8>, batch: &mut Batch) -> Result<(), StoreError> {
-    let Some(first) = run.first() else { return Ok(()) };
-    let size = run.iter().map(|slot| slot.size).sum();
-    fill(buffer, &first.file, first.offset, size)
-        .map_err(|err| torn(&first.file, (first.offset, first.position), err))?;
-    let mut rest = buffer.as_slice();
-    for slot in run {
-        let (commit, size) = decode(rest, slot.position)
-            .map_err(|reason| damaged(&slot.file, slot.offset, slot.position, reason))?;
-        batch.push(stored(commit, slot.position));
-        rest = rest.get(size..).unwrap_or_default();
-    }
-    Ok(())
-}
-
-/// Reads records of a sealed segment one after the other.
-fn read_sealed(
-    sealed: &Sealed,
-    next: &mut u64,
+/// Records of one segment that follow each other.
+#[derive(Clone, Debug)]
+struct Run {
+    file: Arc<NamedFile>,
+    /// Where the next record starts, and where the last one ends at most.
+    offset: u64,
     end: u64,
-    known_offset: &mut Option<u64>,
-    batch: &mut Batch,
-) -> Result<(), StoreError> {
-    let end = end.min(sealed.trailer.last);
-    let mut offset = match known_offset.take() {
-        Some(offset) => offset,
-        None => offset_of(sealed, *next)?,
-    };
-    let mut buffer = Vec::new();
-    let mut wanted = BATCH_BYTES;
-    while batch.is_empty() && *next <= end {
-        let left = sealed.trailer.records_end.saturating_sub(offset);
-        fill(&mut buffer, &sealed.file, offset, left.min(wanted))
-            .map_err(|err| torn(&sealed.file, (offset, *next), err))?;
-        let mut rest = buffer.as_slice();
-        while *next <= end {
-            match Record::size_of(rest) {
-                Some(size) if rest.len() < size && count(buffer.len()) < left => {
-                    wanted = count(size);
+    /// Position of the next record and of the last.
+    next: u64,
+    last: u64,
+}
+
+impl Run {
+    fn in_sealed(sealed: &Sealed, next: u64, last: u64) -> Result<Self, StoreError> {
+        let offset = offset_of(sealed, next)?;
+        let (file, end) = (Arc::clone(&sealed.file), sealed.trailer.records_end);
+        Ok(Self { file, offset, end, next, last: last.min(sealed.trailer.last) })
+    }
+
+    /// The records from `first`, which is in the open segment, to position `last`.
+    fn in_open(index: &Index, first: Slot, last: u64) -> Self {
+        let Slot { file, offset, size, position: next } = first;
+        let (end, last) = match index.find(last) {
+            Some(Found::Open(slot)) => (slot.offset + slot.size, last),
+            Some(Found::Sealed(_)) | None => (offset + size, next),
+        };
+        Self { file, offset, end, next, last }
+    }
+
+    /// Reads some records, at least one if there is one, and shows each with its offset in the file.
+    fn read(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        mut visit: impl FnMut(u64, &Record<'_>) -> Result<ControlFlow<()>, Damage>,
+    ) -> Result<ControlFlow<()>, StoreError> {
+        let first = self.next;
+        let mut wanted = BATCH_BYTES;
+        while self.next == first && self.next <= self.last {
+            let left = self.end.saturating_sub(self.offset);
+            fill(buffer, &self.file, self.offset, left.min(wanted))
+                .map_err(|err| torn(&self.file, (self.offset, self.next), err))?;
+            let mut rest = buffer.as_slice();
+            while self.next <= self.last {
+                match Record::size_of(rest) {
+                    Some(size) if rest.len() < size && count(buffer.len()) < left => {
+                        wanted = count(size);
+                        break;
+                    }
+                    Some(_) | None => {}
+                }
+                if rest.len() < format::PREFIX_BYTES && first < self.next {
                     break;
                 }
-                Some(_) | None => {}
+                let visited = Record::read(rest).and_then(|record| {
+                    if record.position != self.next {
+                        return Err(Damage::Position(record.position));
+                    }
+                    Ok((visit(self.offset, &record)?, record.size()))
+                });
+                let (flow, size) = visited
+                    .map_err(|reason| damaged(&self.file, self.offset, self.next, reason))?;
+                rest = rest.get(size..).unwrap_or_default();
+                self.offset += count(size);
+                self.next += 1;
+                if flow.is_break() {
+                    return Ok(flow);
+                }
             }
-            if rest.len() < format::PREFIX_BYTES && !batch.is_empty() {
-                break;
-            }
-            let (commit, size) = decode(rest, *next)
-                .map_err(|reason| damaged(&sealed.file, offset, *next, reason))?;
-            batch.push(stored(commit, *next));
-            rest = rest.get(size..).unwrap_or_default();
-            offset += count(size);
-            *next += 1;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// Reads the next records of a run.
+fn read_run(
+    mut run: Run,
+    next: &mut u64,
+    known: &mut Option<Run>,
+    buffer: &mut Vec<u8>,
+    batch: &mut Batch,
+) -> Result<(), StoreError> {
+    let read = batch.push_some(&mut run, buffer);
+    *next = run.next;
+    *known = (run.next <= run.last).then_some(run);
+    read
+}
+
+/// Reads records of the open segment; neighbours in one go.
+fn read_slots(slots: &[Slot], buffer: &mut Vec<u8>, batch: &mut Batch) -> Result<(), StoreError> {
+    let neighbours = |before: &Slot, after: &Slot| {
+        before.offset + before.size == after.offset && before.position + 1 == after.position
+    };
+    for run in slots.chunk_by(neighbours) {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+        let Slot { file, offset, position, .. } = first;
+        let (end, last) = (last.offset + last.size, last.position);
+        let mut run = Run { file: Arc::clone(file), offset: *offset, end, next: *position, last };
+        while run.next <= run.last {
+            batch.push_some(&mut run, buffer)?;
         }
     }
-    *known_offset = (*next <= sealed.trailer.last).then_some(offset);
     Ok(())
 }
 
@@ -361,21 +595,19 @@ fn read_picks(
     next: &mut u64,
     end: u64,
     rows: &mut Vec<(Arc<Sealed>, Row)>,
+    buffer: &mut Vec<u8>,
     batch: &mut Batch,
 ) -> Result<(), StoreError> {
-    let (mut buffer, mut bytes) = (Vec::new(), 0);
     while let Some((sealed, row)) = rows.last() {
         let offsets = sealed.offsets(row, *next, BATCH_RECORDS);
         for offset in offsets.map_err(|err| unread(&sealed.file, err))? {
-            if end < *next || BATCH_BYTES < bytes || BATCH_RECORDS <= batch.len() {
+            if end < *next
+                || BATCH_BYTES < count(batch.bytes.len())
+                || BATCH_RECORDS <= batch.commits.len()
+            {
                 return Ok(());
             }
-            let (commit, position) = pick(sealed, offset, &mut buffer)?;
-            if commit.commit().stream != *source || commit.commit().version != *next {
-                return Err(broken_footer(sealed));
-            }
-            bytes += count(commit.bytes().len());
-            batch.push(stored(commit, position));
+            pick(source, *next, (sealed, offset), buffer, batch)?;
             *next += 1;
         }
         if row.last_version() < *next {
@@ -385,26 +617,37 @@ fn read_picks(
     Ok(())
 }
 
-/// Reads the record at an offset of a sealed segment.
+/// Reads the record at an offset of a sealed segment, where a version of `source` must be.
 fn pick(
-    sealed: &Sealed,
-    offset: u64,
+    source: &StreamId,
+    version: u64,
+    (sealed, offset): (&Sealed, u64),
     buffer: &mut Vec<u8>,
-) -> Result<(SealedCommit, u64), StoreError> {
-    let first = sealed.trailer.first;
-    let failed = |err| torn(&sealed.file, (offset, first), err);
-    let left = sealed.trailer.records_end.saturating_sub(offset);
-    fill(buffer, &sealed.file, offset, left.min(count(RECORD_BYTES))).map_err(failed)?;
+    batch: &mut Batch,
+) -> Result<(), StoreError> {
+    let Sealed { file, trailer } = sealed;
+    let failed = |err| torn(file, (offset, trailer.first), err);
+    let left = trailer.records_end.saturating_sub(offset);
+    fill(buffer, file, offset, left.min(count(RECORD_BYTES))).map_err(failed)?;
     if let Some(size) = Record::size_of(buffer).filter(|size| buffer.len() < *size) {
-        fill(buffer, &sealed.file, offset, left.min(count(size))).map_err(failed)?;
+        fill(buffer, file, offset, left.min(count(size))).map_err(failed)?;
     }
-    let record = Record::read(buffer).and_then(|record| Ok((open(&record)?, record.position)));
-    let (commit, position) =
-        record.map_err(|reason| damaged(&sealed.file, offset, first, reason))?;
-    if position < first || sealed.trailer.last < position {
-        return Err(damaged(&sealed.file, offset, first, Damage::Position(position)));
+    let damaged = |reason| damaged(file, offset, trailer.first, reason);
+    let record = Record::read(buffer).map_err(damaged)?;
+    check_hash(&record).map_err(damaged)?;
+    let commit = CommitRef::read(record.commit).map_err(|err| damaged(err.into()))?;
+    if record.position < trailer.first || trailer.last < record.position {
+        return Err(damaged(Damage::Position(record.position)));
     }
-    Ok((commit, position))
+    if commit.stream().as_ref() != Ok(source) || commit.version != version {
+        return Err(broken_footer(sealed));
+    }
+    batch.push(file, offset, &record);
+    Ok(())
+}
+
+fn check_hash(record: &Record<'_>) -> Result<(), Damage> {
+    if Hash::of(record.commit) == record.hash { Ok(()) } else { Err(Damage::Hash) }
 }
 
 fn fill(buffer: &mut Vec<u8>, file: &NamedFile, offset: u64, size: u64) -> io::Result<()> {
@@ -412,22 +655,10 @@ fn fill(buffer: &mut Vec<u8>, file: &NamedFile, offset: u64, size: u64) -> io::R
     file.read_exact_at(buffer, offset)
 }
 
-/// Reads the commit that `bytes` start with, and the size of its record.
-fn decode(bytes: &[u8], position: u64) -> Result<(SealedCommit, usize), Damage> {
-    let record = Record::read(bytes)?;
-    if record.position != position {
-        return Err(Damage::Position(record.position));
-    }
-    Ok((open(&record)?, record.size()))
-}
-
 /// Reads the commit of a record, whose bytes must hash to the record's hash.
 pub(super) fn open(record: &Record<'_>) -> Result<SealedCommit, Damage> {
-    match SealedCommit::open(record.commit) {
-        Ok(sealed) if sealed.hash() == record.hash => Ok(sealed),
-        Err(err) if Hash::of(record.commit) == record.hash => Err(err.into()),
-        Ok(_) | Err(_) => Err(Damage::Hash),
-    }
+    check_hash(record)?;
+    Ok(SealedCommit::open_hashed(record.commit, record.hash)?)
 }
 
 fn unread(file: &NamedFile, source: io::Error) -> StoreError {

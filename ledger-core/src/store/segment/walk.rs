@@ -5,9 +5,10 @@
 //! a footer is written only once all before it is durable, and the next segment is made only once the
 //! footer is, so nothing that a crash can do leads to a sealed segment that is not whole.
 
-use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use chrono::{DateTime, Utc};
 
@@ -97,7 +98,7 @@ struct Walk<'a> {
     progress: &'a mut dyn FnMut(u64, u64),
     on_problem: OnProblem,
     walked: Walked,
-    heads: BTreeMap<StreamId, Known>,
+    heads: Heads,
     bytes_done: u64,
     bytes_shown: u64,
     /// How often commits have been lost so far. Links across a loss cannot be checked.
@@ -110,6 +111,10 @@ struct Walk<'a> {
     /// The end of the last segment, if it has no footer. Only the very last one may have none.
     unsealed: Option<(PathBuf, usize)>,
 }
+
+/// Where each stream ends, looked up for every commit.
+#[allow(clippy::disallowed_types, reason = "it is never iterated")]
+type Heads = std::collections::HashMap<StreamId, Known>;
 
 struct Known {
     head: Head,
@@ -188,14 +193,36 @@ fn load_sealed(
         {
             return Ok(None);
         }
-        if checks == Checks::All && !sealed.is_intact(&mut |_| {}).map_err(failed(path, "read"))? {
-            return Ok(None);
-        }
         if !merged.push(Arc::clone(&sealed), &tables) {
             return Ok(None);
         }
     }
+    if checks == Checks::All && !are_intact(merged.sealed())? {
+        return Ok(None);
+    }
     Ok(merged.into_index())
+}
+
+/// Whether all bytes of sealed segments match their checksums. Every processor takes its share.
+fn are_intact(sealed: &[Arc<Sealed>]) -> Result<bool, StoreError> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let share = sealed.len().div_ceil(threads).max(1);
+    let is_share_intact = |share: &[Arc<Sealed>]| {
+        for sealed in share {
+            if !sealed.is_intact(&mut |_| {}).map_err(failed(&sealed.file.path, "read"))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    thread::scope(|scope| {
+        let shares = sealed.chunks(share).map(|share| scope.spawn(move || is_share_intact(share)));
+        let shares: Vec<_> = shares.collect();
+        shares.into_iter().try_fold(true, |are_intact, share| {
+            let is_intact = share.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            Ok(are_intact && is_intact)
+        })
+    })
 }
 
 /// Whether the anchor's commit, if it lies in this segment, is the one that was acknowledged.
@@ -494,15 +521,11 @@ impl<'a> Walk<'a> {
     fn link(&mut self, sealed: &SealedCommit) -> Result<(), &'static str> {
         let commit = sealed.commit();
         let unknown = Known { head: Head::EMPTY, losses: 0 };
-        let before = self.heads.get(&commit.stream).unwrap_or(&unknown);
-        let is_lossy = before.losses < self.losses && before.head.version + 1 < commit.version;
-        let checked = if is_lossy { Ok(()) } else { next_head(before.head, sealed).map(drop) };
+        let known = self.heads.entry(commit.stream.clone()).or_insert(unknown);
+        let is_lossy = known.losses < self.losses && known.head.version + 1 < commit.version;
+        let checked = if is_lossy { Ok(()) } else { next_head(known.head, sealed).map(drop) };
         let head = Head { version: commit.version, hash: sealed.hash() };
-        let known = Known { head, losses: self.losses };
-        match self.heads.get_mut(&commit.stream) {
-            Some(before) => *before = known,
-            None => drop(self.heads.insert(commit.stream.clone(), known)),
-        }
+        *known = Known { head, losses: self.losses };
         checked
     }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,9 +10,6 @@ use std::thread;
 use std::time::Duration;
 
 use sled::{Batch, Db};
-
-/// Memory that sled may use for pages, in bytes.
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The file that holds sled's data; its flush does not reach the disk by itself.
 const DATA_FILE: &str = "db";
@@ -33,15 +31,29 @@ pub enum EngineError {
     #[error("the value of {0} does not match its checksum")]
     Checksum(String),
     /// It failed before and is not asked again.
-    #[error("the database failed before: restart to check and, if need be, rebuild the views")]
+    #[error(
+        "the database failed before: restart to check it and, if need be, rebuild what it held"
+    )]
     Broken,
     /// Its file cannot be synced.
     #[error("the database's file cannot be synced")]
     Sync(#[source] std::io::Error),
 }
 
+impl EngineError {
+    /// Whether only space on the disk was missing.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        let kind = match self {
+            Self::Failed(sled::Error::Io(err)) | Self::Sync(err) => err.kind(),
+            Self::Failed(_) | Self::Panicked(_) | Self::Checksum(_) | Self::Broken => return false,
+        };
+        matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+    }
+}
+
 /// A sled database that is left alone after its first failure.
-pub(super) struct Engine {
+pub struct Engine {
     /// Always there; taken when dropped.
     db: Option<Db>,
     data_file: PathBuf,
@@ -51,11 +63,18 @@ pub(super) struct Engine {
 impl Engine {
     /// Opens or creates the database in `dir`, of which the caller holds the lock beside it.
     ///
+    /// `cache_bytes` is what it keeps of its pages as they are on disk; in memory they take many times
+    /// as much.
+    ///
     /// Blocks, perhaps for ever if the files are damaged.
-    pub(super) fn open(dir: &Path) -> Result<Self, EngineError> {
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] when it cannot be opened.
+    pub fn open(dir: &Path, cache_bytes: u64) -> Result<Self, EngineError> {
         let config = sled::Config::new()
             .path(dir)
-            .cache_capacity(CACHE_BYTES)
+            .cache_capacity(cache_bytes)
             .flush_every_ms(None)
             .print_profile_on_drop(false);
         let db = open_unlocked(|| caught(|| Ok(config.open()?)))?;
@@ -64,7 +83,11 @@ impl Engine {
     }
 
     /// The value of `key`, checked.
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`]; nothing can be asked afterwards.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
         self.run(|db| {
             let framed = db.get(key)?;
             framed.map(|framed| unframe(key, &framed)).transpose()
@@ -73,7 +96,11 @@ impl Engine {
 
     /// Calls `visit` for the entries whose key starts with `prefix` and is at least `from`, in order,
     /// until it returns false.
-    pub(super) fn scan(
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`]; nothing can be asked afterwards.
+    pub fn scan(
         &self,
         prefix: &[u8],
         from: &[u8],
@@ -91,7 +118,11 @@ impl Engine {
     }
 
     /// As [`scan`](Self::scan), but all that starts with `prefix`, the last first.
-    pub(super) fn scan_back(
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`]; nothing can be asked afterwards.
+    pub fn scan_back(
         &self,
         prefix: &[u8],
         mut visit: impl FnMut(&[u8], Vec<u8>) -> bool,
@@ -108,7 +139,11 @@ impl Engine {
     }
 
     /// Writes all entries or, after a crash, none; `None` removes.
-    pub(super) fn write<'a>(
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`]; nothing can be asked afterwards.
+    pub fn write<'a>(
         &self,
         entries: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
     ) -> Result<(), EngineError> {
@@ -123,12 +158,21 @@ impl Engine {
     }
 
     /// Makes everything written durable.
-    pub(super) fn flush(&self) -> Result<(), EngineError> {
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`]; nothing can be asked afterwards.
+    pub fn flush(&self) -> Result<(), EngineError> {
         self.run(|db| {
             db.flush()?;
             // sled only asks the system to start writing.
             File::open(&self.data_file).and_then(|file| file.sync_data()).map_err(EngineError::Sync)
         })
+    }
+
+    /// Leaves the database alone from now on, because what it answered cannot be right.
+    pub fn condemn(&self) {
+        self.is_broken.store(true, Ordering::Release);
     }
 
     fn run<T>(&self, work: impl FnOnce(&Db) -> Result<T, EngineError>) -> Result<T, EngineError> {
@@ -138,7 +182,7 @@ impl Engine {
         }
         let result = caught(|| work(db));
         if result.is_err() {
-            self.is_broken.store(true, Ordering::Release);
+            self.condemn();
         }
         result
     }
@@ -157,7 +201,7 @@ impl Drop for Engine {
             Ok(())
         });
         if let Err(err) = closed {
-            tracing::warn!(%err, "the views' database was not closed cleanly");
+            tracing::warn!(file = %self.data_file.display(), %err, "a database was not closed cleanly");
         }
     }
 }
@@ -227,7 +271,7 @@ mod tests {
     #[test]
     fn a_panic_is_an_error_and_nothing_is_asked_afterwards() {
         let dir = tempfile::tempdir().unwrap();
-        let engine = Engine::open(dir.path()).unwrap();
+        let engine = Engine::open(dir.path(), 1024 * 1024).unwrap();
         let panicked = engine.run(|_| -> Result<(), EngineError> { panic!("on purpose") });
         assert!(matches!(panicked, Err(EngineError::Panicked(text)) if text == "on purpose"));
         assert!(matches!(engine.get(b"key"), Err(EngineError::Broken)));
