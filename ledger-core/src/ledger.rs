@@ -324,6 +324,7 @@ impl<L: CommitLog> Ledger<L> {
                     return Ok(outcome);
                 }
             }
+            self.can_grow()?;
             let differs = expect_version(&asked.request, &account);
             if differs.is_err() && !account.settled().await {
                 continue;
@@ -350,7 +351,8 @@ impl<L: CommitLog> Ledger<L> {
                 }
             };
             match done {
-                Err(ExecuteError::Store(StoreError::Conflict { .. })) => {}
+                // Another process may have taken the place of a commit on which this one was decided.
+                Err(ExecuteError::Store(StoreError::Conflict { .. } | StoreError::NotNext(_))) => {}
                 done => return done,
             }
         }
@@ -463,6 +465,15 @@ impl<L: CommitLog> Ledger<L> {
             .collect()
     }
 
+    /// Whether both logs can grow.
+    ///
+    /// While one cannot, nobody knows what it will hold after a restart: perhaps the outcome of a command
+    /// that would be decided once more now, and answered from the other log.
+    fn can_grow(&self) -> Result<(), StoreError> {
+        self.log.can_grow()?;
+        self.journal.can_grow()
+    }
+
     /// Locks an account whose state includes all that is durable.
     async fn loaded<'a>(
         &self,
@@ -470,7 +481,7 @@ impl<L: CommitLog> Ledger<L> {
         slot: &'a Slot,
     ) -> Result<MutexGuard<'a, Account>, ExecuteError> {
         let mut account = slot.lock().await;
-        if account.pipeline.is_broken() {
+        if account.pipeline.is_broken() || account.has_lost(self.log.head(stream)) {
             self.await_queued(stream).await?;
             *account = Account::new();
         }

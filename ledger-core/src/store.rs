@@ -187,6 +187,14 @@ pub trait CommitLog:
         commit: SealedCommit,
     ) -> BoxFuture<'static, Result<Appended, StoreError>>;
 
+    /// Whether commits can still be appended.
+    ///
+    /// # Errors
+    ///
+    /// When the log will not grow any more: [`StoreError::Closed`], or [`StoreError::Poisoned`] after
+    /// a failed write.
+    fn can_grow(&self) -> Result<(), StoreError>;
+
     /// Position of the last durable commit; zero in an empty log.
     fn durable_position(&self) -> u64;
 

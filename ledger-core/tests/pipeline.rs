@@ -9,7 +9,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use ledger_core::calendar::{BillingCycle, TermDuration};
 use ledger_core::catalogue::SEEDS_TOML;
-use ledger_core::customer::{AddSeats, Command, ImportCatalogue, Purchase, RegisterCustomer};
+use ledger_core::customer::{
+    AddSeats, Cancel, Command, ImportCatalogue, Purchase, RegisterCustomer,
+};
 use ledger_core::ids::{
     Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
     StreamId, SubscriptionId,
@@ -243,4 +245,24 @@ fn too_many_commands_under_way_are_refused_and_nothing_is_lost() {
     world.write();
     assert_eq!(version(&mut waiting), Some(5));
     assert_eq!(world.quantity(), 13);
+}
+
+#[test]
+fn a_command_that_may_have_been_carried_out_is_not_refused_before_a_restart() {
+    let world = World::new(LedgerOptions::default());
+    let cancel = |now: &str| {
+        let subscription = SubscriptionId::try_new("s1").unwrap();
+        let cancel = Command::Cancel(Cancel { subscription });
+        world.send(Request { now: now.parse().unwrap(), ..request("cancel", cancel) })
+    };
+    let mut first = cancel("2024-03-01T09:00:00Z");
+    let syncs_fail_from = Some(world.disk.syncs_begun() + 1);
+    world.disk.fail(Faults { syncs_fail_from, ..Faults::default() });
+    world.write();
+    world.disk.fail(Faults::default());
+    let first = (&mut first).now_or_never().unwrap();
+    assert!(matches!(first, Err(ExecuteError::Store(StoreError::Unknown(_)))), "{first:?}");
+    // By now it is too late to cancel, but the restart may bring the cancellation back.
+    let again = world.finish(cancel("2024-06-01T09:00:00Z"));
+    assert!(matches!(again, Err(ExecuteError::Store(StoreError::Poisoned))), "{again:?}");
 }

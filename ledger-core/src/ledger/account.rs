@@ -183,6 +183,13 @@ impl Account {
         self.last_recorded_at.map_or(now, |last| last.max(now))
     }
 
+    /// Whether another process has taken the place of what was decided here; `stored` is where the stream
+    /// ends in the log.
+    pub(super) fn has_lost(&self, stored: Head) -> bool {
+        let may_have_lost = !self.pipeline.is_settled() && self.head.version <= stored.version;
+        may_have_lost && self.head != stored
+    }
+
     /// Whether all that was decided is durable.
     pub(super) fn is_settled(&self) -> bool {
         self.pipeline.is_settled() && !self.pipeline.is_broken()

@@ -76,7 +76,7 @@ impl Accounts {
     }
 
     /// Notes what the account of `stream` takes up, and lets go of those used longest ago while all
-    /// take up too much. Accounts in use stay: two of one stream would get in each other's way.
+    /// take up too much.
     pub(super) fn weigh(&self, stream: &StreamId, bytes: usize) -> Vec<(StreamId, Slot)> {
         let mut kept = self.kept();
         let Keeping { accounts, bytes: total } = &mut *kept;
@@ -89,7 +89,7 @@ impl Accounts {
                 break;
             }
             let Some((stream, weighed)) = accounts.pop_lru() else { break };
-            if 1 < Arc::strong_count(&weighed.slot) {
+            if must_stay(&weighed.slot) {
                 accounts.put(stream, weighed);
             } else {
                 *total = total.saturating_sub(weighed.bytes);
@@ -114,6 +114,13 @@ impl Accounts {
     fn kept(&self) -> MutexGuard<'_, Keeping> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether an account is in use, so that a second one of its stream would get in its way, or may still
+/// get something written that its caller did not wait for, which a new one would not know.
+fn must_stay(slot: &Slot) -> bool {
+    1 < Arc::strong_count(slot)
+        || slot.try_lock().map_or(true, |account| account.pipeline.is_broken())
 }
 
 #[cfg(test)]
@@ -144,5 +151,15 @@ mod tests {
         let stats = accounts.stats();
         assert_eq!((stats.accounts, stats.bytes, stats.evictions), (1, 30, 3));
         drop(in_use);
+    }
+
+    #[test]
+    fn an_account_whose_caller_went_away_stays() {
+        let accounts = Accounts::new(0);
+        let slot = accounts.slot(&stream("a"));
+        drop(slot.try_lock().unwrap().pipeline.enter(None));
+        drop(slot);
+        assert!(accounts.weigh(&stream("a"), 30).is_empty());
+        assert_eq!(accounts.stats().accounts, 1);
     }
 }

@@ -153,6 +153,10 @@ impl CommitLog for MemoryLog {
         self.contents().head(stream)
     }
 
+    fn can_grow(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn durable_position(&self) -> u64 {
         *self.shared.durable.borrow()
     }

@@ -536,6 +536,10 @@ impl CommitLog for SegmentLog {
         self.shared.durable.index().head(stream)
     }
 
+    fn can_grow(&self) -> Result<(), StoreError> {
+        self.shared.driver.queue.can_grow()
+    }
+
     fn durable_position(&self) -> u64 {
         self.shared.durable.position()
     }

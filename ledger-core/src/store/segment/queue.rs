@@ -165,6 +165,11 @@ impl Queue {
         (!group.is_empty()).then_some(group)
     }
 
+    /// Whether anything can still be put in the queue.
+    pub(super) fn can_grow(&self) -> Result<(), StoreError> {
+        self.waiting().phase.refusal()
+    }
+
     /// Whether a write has failed.
     pub(super) fn is_poisoned(&self) -> bool {
         self.waiting().phase == Phase::Poisoned
