@@ -1,15 +1,19 @@
 //! `kill -9` under load, again and again: nothing acknowledged is lost, and the views follow.
+//!
+//! `LEDGER_KILLS=1000` kills more often, `LEDGER_FIRST_SEED=4711` at other moments.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ledger_tests::{Numbers, Server, replay_tool};
 use serde_json::{Value, json};
 
+/// How often every run kills.
 const KILLS: u32 = 50;
 const CUSTOMERS: u64 = 4;
 const CALLERS: u64 = 8;
@@ -107,20 +111,21 @@ fn verify(data: &Path) {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_in_fifty_kills() {
+fn nothing_acknowledged_is_lost_however_often_it_is_killed() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let mut numbers = Numbers::new(0x5eed_0001);
+    let mut numbers = Numbers::new(variable("LEDGER_FIRST_SEED", 0x5eed_0001));
+    let kills = variable("LEDGER_KILLS", KILLS);
     let mut acknowledged = Acknowledged::new();
     let server = Server::start_with_offers(&data);
     prepare(&server);
     let _ = server.stop();
-    for round in 0..KILLS {
+    for round in 0..kills {
         let server = Server::start_with_offers(&data);
         load_and_kill(server, round, 5 + numbers.below(60), &mut acknowledged);
         verify(&data);
     }
-    assert!(u64::from(KILLS) * 5 < u64::try_from(acknowledged.len()).unwrap());
+    assert!(u64::from(kills) * 5 < u64::try_from(acknowledged.len()).unwrap());
 
     let server = Server::start_with_offers(&data);
     everything_is_there(&server, &acknowledged);
@@ -128,6 +133,11 @@ fn nothing_acknowledged_is_lost_in_fifty_kills() {
     let stderr = server.stop();
     assert!(!stderr.contains("set aside"), "the views were kept: {stderr}");
     views_equal_a_rebuild(&data, &kept);
+}
+
+fn variable<T: FromStr>(name: &str, otherwise: T) -> T {
+    let value = std::env::var(name).ok();
+    value.map_or(otherwise, |value| value.parse().ok().expect("the variable holds a number"))
 }
 
 /// Compares digests over all bytes of the views: kept through all kills, and made from the log alone.
