@@ -59,7 +59,7 @@ use futures::stream::BoxStream;
 
 use self::anchor::AnchorFile;
 use self::disk::{Access, Disk, Lock, NamedFile, RealDisk};
-use self::driver::{Drive, Driver, Entered};
+use self::driver::{Drive, Driver};
 use self::folder::failed;
 use self::footer::Sums;
 use self::format::{Anchor, Header, LogId};
@@ -468,8 +468,8 @@ impl EventStore for SegmentLog {
     ) -> BoxFuture<'_, Result<u32, StoreError>> {
         let driver = Arc::clone(&self.shared.driver);
         async move {
-            let outcome = driver.queue.enter(source, expected, commits).await?;
-            super::numbered(Entered::new(&driver).wait(outcome).await?.version)
+            let entry = driver.queue.enter(source, expected, commits).await?;
+            super::numbered(driver::outcome(&driver, entry).await?.version)
         }
         .boxed()
     }
@@ -527,7 +527,7 @@ impl CommitLog for SegmentLog {
         let entered = super::expected_before(&commit)
             .and_then(|expected| driver.queue.try_enter(source, expected, vec![commit]));
         match entered {
-            Ok(outcome) => Entered::new(driver).wait(outcome).boxed(),
+            Ok(entry) => driver::outcome(driver, entry).boxed(),
             Err(err) => future::ready(Err(err)).boxed(),
         }
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Poll;
 use std::time::Duration;
 
-use super::queue::{Outcome, Phase, Queue};
+use super::queue::{Entry, Phase, Queue};
 use super::reader::Durable;
 use super::writer::Writer;
 use crate::store::{Appended, StoreError};
@@ -105,14 +105,9 @@ impl Driver {
         self.finish()
     }
 
-    /// Whether a caller may write: a single append waits.
-    fn is_for_callers(&self) -> bool {
-        self.drive == Drive::ThreadAndCallers && self.queue.len() == 1
-    }
-
-    /// Sees to it that what waits is written.
-    fn start(&self) {
-        if self.is_for_callers() {
+    /// Writes in place of the thread what an append found alone in the queue, if it still is.
+    fn start_alone(&self) {
+        if self.queue.len() == 1 {
             match self.writer.try_lock() {
                 Ok(mut writer) if writer.as_ref().is_some_and(is_quick) => {
                     // A failure has poisoned the queue, which answers everybody.
@@ -148,23 +143,37 @@ impl Drop for PoisonOnPanic<'_> {
     }
 }
 
-/// An append that was put in the queue. Dropped before it was awaited, it is left to the thread.
-pub(super) struct Entered(Option<Arc<Driver>>);
+/// An append that was put in the queue and found itself alone there.
+///
+/// Dropped before it was awaited, it is left to the thread.
+struct Alone(Option<Arc<Driver>>);
 
-impl Entered {
-    pub(super) fn new(driver: &Arc<Driver>) -> Self {
-        Self(Some(Arc::clone(driver)))
-    }
-
-    /// Waits for the outcome, having seen to it that there will be one.
-    pub(super) async fn wait(mut self, outcome: Outcome) -> Result<Appended, StoreError> {
-        if self.0.as_ref().is_some_and(|driver| driver.is_for_callers()) {
+/// Waits for the outcome of an append, having seen to it that there will be one.
+pub(super) fn outcome(
+    driver: &Arc<Driver>,
+    entry: Entry,
+) -> impl Future<Output = Result<Appended, StoreError>> + Send + 'static {
+    let Entry { outcome, is_alone } = entry;
+    let alone = if is_alone && driver.drive == Drive::ThreadAndCallers {
+        Alone(Some(Arc::clone(driver)))
+    } else {
+        driver.queue.wake();
+        Alone(None)
+    };
+    async move {
+        if alone.0.is_some() {
             yield_once().await;
         }
-        if let Some(driver) = self.0.take() {
-            driver.start();
-        }
+        alone.start();
         outcome.await.unwrap_or_else(|_| Err(StoreError::Unknown(io::Error::other("no answer"))))
+    }
+}
+
+impl Alone {
+    fn start(mut self) {
+        if let Some(driver) = self.0.take() {
+            driver.start_alone();
+        }
     }
 }
 
@@ -182,7 +191,7 @@ async fn yield_once() {
     .await;
 }
 
-impl Drop for Entered {
+impl Drop for Alone {
     fn drop(&mut self) {
         if let Some(driver) = self.0.take() {
             driver.queue.wake();

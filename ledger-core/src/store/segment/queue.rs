@@ -19,8 +19,14 @@ const GROUP_BYTES: usize = 8 * 1024 * 1024;
 /// Where to send the outcome of an append.
 pub(super) type Answer = oneshot::Sender<Result<Appended, StoreError>>;
 
-/// Where the outcome arrives.
-pub(super) type Outcome = oneshot::Receiver<Result<Appended, StoreError>>;
+/// An append that was put in the queue.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Where its outcome arrives.
+    pub(super) outcome: oneshot::Receiver<Result<Appended, StoreError>>,
+    /// Whether nothing else waited.
+    pub(super) is_alone: bool,
+}
 
 /// One append.
 #[derive(Debug)]
@@ -84,7 +90,7 @@ impl Queue {
         source: StreamId,
         expected: Expected,
         commits: Vec<SealedCommit>,
-    ) -> Result<Outcome, StoreError> {
+    ) -> Result<Entry, StoreError> {
         // Places are closed only after the phase has changed, so the phase says why there is none.
         if let Ok(place) = self.places.acquire().await {
             place.forget();
@@ -98,7 +104,7 @@ impl Queue {
         source: StreamId,
         expected: Expected,
         commits: Vec<SealedCommit>,
-    ) -> Result<Outcome, StoreError> {
+    ) -> Result<Entry, StoreError> {
         match self.places.try_acquire() {
             Ok(place) => place.forget(),
             Err(TryAcquireError::NoPermits) => return Err(StoreError::Overloaded),
@@ -112,12 +118,13 @@ impl Queue {
         source: StreamId,
         expected: Expected,
         commits: Vec<SealedCommit>,
-    ) -> Result<Outcome, StoreError> {
+    ) -> Result<Entry, StoreError> {
         let (answer, outcome) = oneshot::channel();
         let mut waiting = self.waiting();
         waiting.phase.refusal()?;
+        let is_alone = waiting.requests.is_empty();
         waiting.requests.push_back(Request { source, expected, commits, answer });
-        Ok(outcome)
+        Ok(Entry { outcome, is_alone })
     }
 
     /// Appends that wait now.
