@@ -371,7 +371,11 @@ impl SealedCommit {
 }
 
 fn write(commit: &Commit) -> Result<Vec<u8>, CommitError> {
-    let mut out = vec![LAYOUT];
+    let events = commit.events.iter().map(|event| event.name.len() + event.bytes.len() + 16);
+    let variable = commit.request.len() + commit.reason.as_str().len() + events.sum::<usize>();
+    // Rarely exceeded by the rest: ids, hashes and lengths.
+    let mut out = Vec::with_capacity(variable + 512);
+    out.push(LAYOUT);
     put_bytes(&mut out, commit.stream.to_string().as_bytes())?;
     out.extend(commit.version.to_be_bytes());
     out.extend(commit.previous.as_bytes());
