@@ -115,8 +115,8 @@ impl Principal {
             Scope::All => true,
             Scope::Customer(own) => own == customer,
             Scope::Reseller(own) => {
-                let known = state.ledger.customer(customer).await?;
-                known.is_some_and(|(known, _)| known.profile.reseller == *own)
+                let known = state.ledger.profile(customer).await?;
+                known.is_some_and(|known| known.reseller == *own)
             }
         };
         if is_seen { Ok(()) } else { Err(Problem::customer_unknown(customer)) }

@@ -307,7 +307,7 @@ impl<'a> Round<'a> {
             causation_id: None,
             expected_version: None,
         };
-        match self.state.execute_in_turn(request).await {
+        match self.state.execute_in_turn(request, ()).await {
             Ok(outcome) => Ok(match outcome.recorded {
                 Some(recorded) if !outcome.hit => Fate::Done(Box::new(recorded)),
                 Some(_) | None => Fate::DoneBefore,

@@ -68,14 +68,19 @@ impl AppState {
         answer
     }
 
-    /// The same, but waits while too many commands are under way.
+    /// The same, but waits while too many commands are under way, and drops `turn` as soon as the
+    /// customer's next command may follow.
     ///
     /// # Errors
     ///
     /// See [`ExecuteError`].
-    pub async fn execute_in_turn(&self, request: Request) -> Result<Outcome, ExecuteError> {
+    pub async fn execute_in_turn<T: Send>(
+        &self,
+        request: Request,
+        turn: T,
+    ) -> Result<Outcome, ExecuteError> {
         let begun = stopwatch();
-        let answer = self.ledger.execute_in_turn(request).await;
+        let answer = self.ledger.execute_in_turn(request, turn).await;
         self.metrics.command(&answer, begun.elapsed());
         answer
     }

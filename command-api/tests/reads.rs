@@ -6,6 +6,7 @@ mod support;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures::{StreamExt, TryStreamExt};
 use ledger_core::commit::SealedCommit;
 use ledger_core::record::Chain;
 use serde_json::{Value, json};
@@ -98,6 +99,37 @@ async fn tools_get_the_very_bytes_of_the_log() {
     assert_eq!(server.get("/v1/log?after=3").await.text, "");
     let journal = server.get("/v1/journal").await.lines();
     assert_eq!(commits(&journal)[0].commit().stream.to_string(), "customer/acme");
+}
+
+#[tokio::test]
+async fn a_caller_who_does_not_read_the_answers_of_bulk_holds_nobody_up() {
+    let server = Server::with_acme().await;
+    let lines = (0..400).map(|number| {
+        let command = if number % 3 == 0 { "ScheduleRenewalQuantity" } else { "AddSeats" };
+        let mut line = json!({
+            "customer": "acme", "command": command, "subscription": "s1", "reason": "bulk",
+        });
+        // Every third is refused.
+        line[if number % 3 == 0 { "quantity" } else { "seats" }] = json!(number % 3);
+        line.to_string()
+    });
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    let ask = server.by("operator", "POST", "/v1/bulk").raw("application/x-ndjson", lines);
+    let mut results = ask.send_unread().await.into_data_stream();
+    let first = results.next().await.unwrap().unwrap();
+    assert!(!first.is_empty());
+    // The rest stays unread while others come.
+    server.get("/v1/customers/acme").await.ok();
+    server
+        .post(
+            "/v1/customers/acme/subscriptions/s1/add-seats",
+            &json!({ "seats": 1, "reason": "x" }),
+        )
+        .await
+        .ok();
+    let rest: Vec<_> = results.try_collect().await.unwrap();
+    let bytes = [vec![first], rest].concat().concat();
+    assert_eq!(bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count(), 400);
 }
 
 async fn bulk(server: &Server, who: &str, lines: String) -> Vec<Value> {

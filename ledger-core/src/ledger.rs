@@ -48,7 +48,8 @@ const SNAPSHOT_COMMITS: u64 = 500;
 pub struct LedgerOptions {
     /// What the customers kept in memory may take up, in bytes.
     pub cache_bytes: usize,
-    /// Commands that may be under way; more are refused with [`StoreError::Overloaded`].
+    /// Commands that may be under way; more are refused with [`StoreError::Overloaded`]. As many again
+    /// may be under way of those that wait their turn.
     pub in_flight_max: usize,
     /// Where customers with long histories are kept for the next time.
     pub snapshots: Option<Arc<Snapshots>>,
@@ -206,8 +207,10 @@ pub struct Ledger<L> {
     latest: Mutex<Option<DateTime<Utc>>>,
     accounts: Accounts,
     snapshots: Option<Arc<Snapshots>>,
-    /// For the commands under way.
+    /// For the commands under way that are refused when there are too many, and for those that wait:
+    /// apart, so that bulk does not crowd others out.
     places: Semaphore,
+    turns: Semaphore,
 }
 
 /// A request with what is derived from it once.
@@ -241,6 +244,7 @@ impl<L: CommitLog> Ledger<L> {
             accounts: Accounts::new(options.cache_bytes),
             snapshots: options.snapshots,
             places: Semaphore::new(options.in_flight_max),
+            turns: Semaphore::new(options.in_flight_max),
         };
         ledger.load_catalogues().await?;
         Ok(ledger)
@@ -288,6 +292,8 @@ impl<L: CommitLog> Ledger<L> {
     /// Carries a command out, once, whatever happens: the same id with the same command gets the
     /// first answer again. Refuses when too many commands are under way.
     ///
+    /// The future is to be polled until it ends, or dropped: others of the same customer wait for it.
+    ///
     /// # Errors
     ///
     /// See [`ExecuteError`]. Only [`StoreError::Unknown`] leaves open whether it was carried out;
@@ -297,20 +303,28 @@ impl<L: CommitLog> Ledger<L> {
             TryAcquireError::NoPermits => StoreError::Overloaded,
             TryAcquireError::Closed => StoreError::Closed,
         })?;
-        self.carry_out(Asked::new(request)?).await
+        self.carry_out(Asked::new(request)?, ()).await
     }
 
     /// Carries a command out as [`execute`](Self::execute) does, but waits while too many are under way.
     ///
+    /// Drops `turn` as soon as the customer's next command may follow, which is before the disk has this
+    /// one.
+    ///
     /// # Errors
     ///
     /// As [`execute`](Self::execute).
-    pub async fn execute_in_turn(&self, request: Request) -> Result<Outcome, ExecuteError> {
-        let _place = self.places.acquire().await.map_err(|_| StoreError::Closed)?;
-        self.carry_out(Asked::new(request)?).await
+    pub async fn execute_in_turn<T: Send>(
+        &self,
+        request: Request,
+        turn: T,
+    ) -> Result<Outcome, ExecuteError> {
+        let _place = self.turns.acquire().await.map_err(|_| StoreError::Closed)?;
+        self.carry_out(Asked::new(request)?, turn).await
     }
 
-    async fn carry_out(&self, asked: Asked) -> Result<Outcome, ExecuteError> {
+    async fn carry_out<T: Send>(&self, asked: Asked, turn: T) -> Result<Outcome, ExecuteError> {
+        let mut turn = Some(turn);
         let stream = &asked.request.stream;
         let slot = self.accounts.slot(stream);
         for _ in 0..ATTEMPTS_MAX {
@@ -336,7 +350,9 @@ impl<L: CommitLog> Ledger<L> {
             }
             let now = account.now(self.now(asked.request.now));
             let done = match self.decide(&asked.request, &account, now) {
-                Decision::Events(events) => self.append(&asked, account, now, events).await,
+                Decision::Events(events) => {
+                    self.append(&asked, (account, turn.take()), now, events).await
+                }
                 Decision::AlreadySo | Decision::Refused(_) if !account.settled().await => continue,
                 Decision::AlreadySo => {
                     let version = account.head.version;
@@ -360,10 +376,10 @@ impl<L: CommitLog> Ledger<L> {
     }
 
     /// Appends what a command leads to. The next command of the stream need not wait for the disk.
-    async fn append(
+    async fn append<T: Send>(
         &self,
         asked: &Asked,
-        mut account: MutexGuard<'_, Account>,
+        (mut account, turn): (MutexGuard<'_, Account>, Option<T>),
         now: DateTime<Utc>,
         events: Vec<Event>,
     ) -> Result<Outcome, ExecuteError> {
@@ -371,7 +387,7 @@ impl<L: CommitLog> Ledger<L> {
         let appending = self.log.append_commit(sealed.clone());
         let ticket = account.add_pending(&sealed, &events);
         self.weigh(&asked.request.stream, &mut account);
-        drop(account);
+        drop((account, turn));
         let appended = appending.await?;
         let recorded = Recorded { position: appended.position, sealed, events };
         self.learn(&recorded);
@@ -481,12 +497,14 @@ impl<L: CommitLog> Ledger<L> {
         slot: &'a Slot,
     ) -> Result<MutexGuard<'a, Account>, ExecuteError> {
         let mut account = slot.lock().await;
-        if account.pipeline.is_broken() || account.has_lost(self.log.head(stream)) {
+        self.accounts.count(account.is_loaded);
+        if account.pipeline.is_broken() || !self.load(stream, &mut account).await? {
             self.await_queued(stream).await?;
             *account = Account::new();
+            if !self.load(stream, &mut account).await? {
+                return Err(StoreError::NotNext("it does not link to the commit before it").into());
+            }
         }
-        self.accounts.count(account.is_loaded);
-        self.load(stream, &mut account).await?;
         Ok(account)
     }
 
@@ -523,18 +541,26 @@ impl<L: CommitLog> Ledger<L> {
         Ok(())
     }
 
-    /// Adds to `account` what has been appended without it.
-    async fn load(&self, stream: &StreamId, account: &mut Account) -> Result<(), ExecuteError> {
+    /// Adds to `account` what has been appended without it; false when another process has taken the
+    /// place of what was decided here.
+    async fn load(&self, stream: &StreamId, account: &mut Account) -> Result<bool, ExecuteError> {
         if !account.is_loaded
             && let Some(snapshot) = self.snapshot(stream).await?
         {
             account.restore(snapshot);
         }
-        if account.head.version < self.log.head(stream).version {
+        let head = self.log.head(stream);
+        if account.has_lost(head) {
+            return Ok(false);
+        }
+        if account.head.version < head.version {
             let next = account.head.version.saturating_add(1);
             let mut stored = open_stream(&self.log, stream, next).await?;
             while let Some(stored) = stored.try_next().await? {
                 let recorded = Recorded::read(stored)?;
+                if recorded.commit().previous != account.head.hash {
+                    return Ok(false);
+                }
                 self.learn(&recorded);
                 account.add(&recorded.sealed, &recorded.events);
             }
@@ -546,12 +572,11 @@ impl<L: CommitLog> Ledger<L> {
                 account.add_journal(&stored.take())?;
             }
         }
-        if !account.is_loaded {
-            account.is_loaded = true;
-            self.weigh(stream, account);
-        }
+        account.is_loaded = true;
+        self.weigh(stream, account);
         self.keep_snapshot(stream, account);
-        self.load_catalogues().await
+        self.load_catalogues().await?;
+        Ok(true)
     }
 
     /// The snapshot of a customer, if there is one and both logs have what it was made of.
@@ -559,7 +584,10 @@ impl<L: CommitLog> Ledger<L> {
         let (Some(snapshots), Some(_)) = (&self.snapshots, stream.customer()) else {
             return Ok(None);
         };
-        let Some(snapshot) = snapshots.load(stream) else { return Ok(None) };
+        if self.log.head(stream).version < SNAPSHOT_COMMITS {
+            return Ok(None);
+        }
+        let Some(snapshot) = snapshots.load_soon(stream).await else { return Ok(None) };
         let tips = [
             (&self.log, Head { version: snapshot.version, hash: snapshot.hash }),
             (
@@ -589,7 +617,7 @@ impl<L: CommitLog> Ledger<L> {
     /// Notes what an account takes up; others may have to go.
     fn weigh(&self, stream: &StreamId, account: &mut Account) {
         if let Some(bytes) = account.estimate() {
-            drop(self.accounts.weigh(stream, bytes));
+            self.accounts.weigh(stream, bytes);
         }
     }
 
@@ -680,7 +708,9 @@ impl<L: CommitLog> Ledger<L> {
         self.journal.append_commit(sealed.clone()).await?;
         ticket.settle();
         self.recorded(now);
-        account.add_journal(&sealed)
+        account.add_journal(&sealed)?;
+        self.weigh(&asked.request.stream, account);
+        Ok(())
     }
 
     fn learn(&self, recorded: &Recorded) {

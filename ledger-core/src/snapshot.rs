@@ -18,6 +18,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use self::pieces::{Odd, Pieces};
 use self::queue::{Next, Queue};
@@ -29,6 +31,9 @@ use crate::ids::StreamId;
 
 /// How long closing waits until what was handed over is written.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a command waits for a snapshot.
+const LOAD_LIMIT: Duration = Duration::from_millis(50);
 
 /// What the folder holds, for messages.
 const WHAT: &str = "snapshots";
@@ -178,6 +183,14 @@ impl Snapshots {
         let counted = if loaded.is_some() { &self.shared.hits } else { &self.shared.misses };
         counted.fetch_add(1, Ordering::Relaxed);
         loaded
+    }
+
+    /// As [`load`](Self::load), on a thread of its own and not for long: sled makes readers wait for
+    /// writers, and a history is folded in some milliseconds.
+    pub async fn load_soon(self: &Arc<Self>, stream: &StreamId) -> Option<Snapshot> {
+        let (snapshots, stream) = (Arc::clone(self), stream.clone());
+        let loading = spawn_blocking(move || snapshots.load(&stream));
+        timeout(LOAD_LIMIT, loading).await.ok()?.ok()?
     }
 
     /// Hands a snapshot over to be written in the background; drops it when too many are waiting.

@@ -395,7 +395,7 @@ async fn with_snapshots(dir: &Path) -> (Arc<Ledger<SegmentLog>>, Arc<Snapshots>)
 }
 
 /// Changes a customer often enough to be worth a snapshot, with some refusals in between.
-async fn with_a_long_history(dir: &Path) -> (Customer, u64) {
+async fn with_a_long_history(dir: &Path, ids: &str) -> (Customer, u64) {
     let open = |name| SegmentLog::open(&dir.join(name), SegmentOptions::default()).unwrap();
     drop(with_ten_seats(open("log"), open("journal")).await);
     let (ledger, snapshots) = with_snapshots(dir).await;
@@ -404,7 +404,7 @@ async fn with_a_long_history(dir: &Path) -> (Customer, u64) {
             subscription: SubscriptionId::try_new("s1").unwrap(),
             quantity: 11 + number % 2,
         });
-        ledger.execute(request(&format!("plan-{number}"), plan)).await.unwrap();
+        ledger.execute(request(&format!("{ids}-{number}"), plan)).await.unwrap();
         if number % 100 == 0 {
             let none = ledger.execute(request(&format!("none-{number}"), add_seats(0))).await;
             assert!(matches!(none, Err(ExecuteError::Refused { hit: false, .. })), "{none:?}");
@@ -420,7 +420,7 @@ async fn with_a_long_history(dir: &Path) -> (Customer, u64) {
 #[tokio::test]
 async fn a_customer_from_a_snapshot_is_the_one_from_its_whole_history() {
     let dir = tempfile::tempdir().unwrap();
-    let before = with_a_long_history(dir.path()).await;
+    let before = with_a_long_history(dir.path(), "plan").await;
     let (ledger, snapshots) = with_snapshots(dir.path()).await;
     let after = ledger.customer(acme().customer().unwrap()).await.unwrap().unwrap();
     assert_eq!(after, before);
@@ -434,15 +434,16 @@ async fn a_customer_from_a_snapshot_is_the_one_from_its_whole_history() {
 
 #[tokio::test]
 async fn a_snapshot_of_another_history_is_not_used() {
-    let dir = tempfile::tempdir().unwrap();
-    with_a_long_history(dir.path()).await;
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    with_a_long_history(dir.path(), "plan").await;
+    let expected = with_a_long_history(other.path(), "other").await;
     for name in ["log", "journal"] {
         std::fs::remove_dir_all(dir.path().join(name)).unwrap();
+        std::fs::rename(other.path().join(name), dir.path().join(name)).unwrap();
     }
-    let open = |name| SegmentLog::open(&dir.path().join(name), SegmentOptions::default()).unwrap();
-    drop(with_ten_seats(open("log"), open("journal")).await);
     let (ledger, snapshots) = with_snapshots(dir.path()).await;
-    assert_eq!(quantity(&ledger).await, (10, 2));
+    let found = ledger.customer(acme().customer().unwrap()).await.unwrap().unwrap();
+    assert_eq!(found, expected);
     assert_eq!(snapshots.stats().hits, 1, "there is one, but it does not fit");
     assert!(!ledger.execute(request("plan-7", add_seats(1))).await.unwrap().hit);
 }

@@ -4,9 +4,11 @@
 
 use std::io;
 use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join};
 use ledger_core::calendar::{BillingCycle, TermDuration};
 use ledger_core::catalogue::SEEDS_TOML;
 use ledger_core::customer::{
@@ -237,13 +239,9 @@ fn too_many_commands_under_way_are_refused_and_nothing_is_lost() {
     let mut answers = [world.add("one", 1), world.add("two", 1)];
     let refused = world.add("three", 1).now_or_never().unwrap();
     assert!(matches!(refused, Err(ExecuteError::Store(StoreError::Overloaded))), "{refused:?}");
-    let mut waiting = world.ledger.execute_in_turn(request("four", add_seats(1))).boxed();
-    assert!((&mut waiting).now_or_never().is_none());
     world.write();
     assert_eq!(answers.each_mut().map(version), [Some(3), Some(4)]);
-    assert!((&mut waiting).now_or_never().is_none());
-    world.write();
-    assert_eq!(version(&mut waiting), Some(5));
+    assert_eq!(world.finish(world.add("three", 1)).unwrap().version, 5);
     assert_eq!(world.quantity(), 13);
 }
 
@@ -265,4 +263,78 @@ fn a_command_that_may_have_been_carried_out_is_not_refused_before_a_restart() {
     // By now it is too late to cancel, but the restart may bring the cancellation back.
     let again = world.finish(cancel("2024-06-01T09:00:00Z"));
     assert!(matches!(again, Err(ExecuteError::Store(StoreError::Poisoned))), "{again:?}");
+}
+
+#[test]
+fn a_turn_ends_when_the_command_has_its_place() {
+    let world = World::new(LedgerOptions::default());
+    let turn = Arc::new(());
+    let request = |id| request(id, add_seats(1));
+    let mut first = world.ledger.execute_in_turn(request("one"), Arc::clone(&turn)).boxed();
+    assert!((&mut first).now_or_never().is_none());
+    assert_eq!(Arc::strong_count(&turn), 1, "the next one can follow before the disk has this one");
+    let none = self::request("none", add_seats(0));
+    let mut refused = pin!(world.ledger.execute_in_turn(none, Arc::clone(&turn)));
+    assert!(refused.as_mut().now_or_never().is_none());
+    assert_eq!(Arc::strong_count(&turn), 2, "a refusal is decided once the first is durable");
+    world.write();
+    assert_eq!(version(&mut first), Some(3));
+    assert!(refused.as_mut().now_or_never().is_none());
+    world.write_journal();
+    assert!(refused.now_or_never().unwrap().is_err());
+    assert_eq!(Arc::strong_count(&turn), 1);
+}
+
+#[test]
+fn callers_who_wait_their_turn_leave_room_for_the_others() {
+    let options = LedgerOptions { in_flight_max: 2, ..LedgerOptions::default() };
+    let world = World::new(options);
+    let mut bulk: Vec<Answer> = (0..8)
+        .map(|number| request(&format!("bulk-{number}"), add_seats(1)))
+        .map(|request| world.ledger.execute_in_turn(request, ()).boxed())
+        .collect();
+    assert!(bulk.iter_mut().all(|line| line.now_or_never().is_none()));
+    let mut single = world.add("single", 1);
+    world.write();
+    assert_eq!(version(&mut single), Some(5), "after the two lines that had a place");
+}
+
+#[test]
+fn what_refusals_take_up_in_memory_is_counted() {
+    let world = World::new(LedgerOptions::default());
+    let before = world.ledger.cache_stats().bytes;
+    for number in 0..500 {
+        let refused = world.finish(world.add(&format!("none-{number}"), 0));
+        assert!(matches!(refused, Err(ExecuteError::Refused { hit: false, .. })), "{refused:?}");
+    }
+    let grown = world.ledger.cache_stats().bytes - before;
+    assert!(500 * 16 < grown, "{grown} bytes");
+}
+
+/// Two ledgers on one log, as two processes have it on a clustered one.
+#[test]
+fn a_commit_whose_place_another_process_took_is_not_decided_on() {
+    let world = World::new(LedgerOptions::default());
+    let (log, journal) = (world.ledger.log().clone(), world.ledger.journal().clone());
+    let theirs = Ledger::open(log, journal, LedgerOptions::default()).now_or_never().unwrap();
+    let theirs: &'static Ledger<_> = Box::leak(Box::new(theirs.unwrap()));
+    let done = world.finish(theirs.execute(request("theirs-1", add_seats(1))).boxed());
+    assert_eq!(done.unwrap().version, 3);
+
+    let mut first = theirs.execute(request("theirs-2", add_seats(2))).boxed();
+    assert!((&mut first).now_or_never().is_none());
+    let mut lost = world.add("ours", 10);
+    assert!((&mut lost).now_or_never().is_none());
+    world.write();
+    let next = world.add("ours-next", 1);
+    assert_eq!(version(&mut first), Some(4));
+    let (lost, next) = world.finish(join(lost, next).boxed());
+    let mut versions = [lost.unwrap().version, next.unwrap().version];
+    versions.sort_unstable();
+    assert_eq!(versions, [5, 6]);
+    assert_eq!(world.quantity(), 10 + 1 + 2 + 10 + 1);
+    let customer = CustomerId::try_new("acme").unwrap();
+    let folded = world.finish(theirs.customer(&customer).boxed()).unwrap().unwrap();
+    let ours = world.finish(world.ledger.customer(&customer).boxed()).unwrap().unwrap();
+    assert_eq!(folded, ours);
 }

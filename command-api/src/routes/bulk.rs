@@ -101,10 +101,16 @@ pub(crate) async fn bulk(
         let mut turn = turns.next(asked.as_ref().ok().map(|(address, _)| &address.customer));
         let caller = Arc::clone(&caller);
         async move {
-            turn.come().await;
-            let (state, principal) = &*caller;
-            let result = result(state, principal, number, asked).await;
-            drop(turn);
+            // A task of its own: a caller who does not read the answers holds nobody else up.
+            let line = tokio::spawn(async move {
+                turn.come().await;
+                let (state, principal) = &*caller;
+                result(state, principal, number, asked, turn).await
+            });
+            let result = line.await.unwrap_or_else(|err| {
+                let problem = Problem::internal(&err);
+                BulkResult::of_problem(number, None, problem)
+            });
             serde_json::to_string(&result).map(|json| json + "\n")
         }
     });
@@ -135,9 +141,10 @@ async fn result(
     principal: &Principal,
     line: u64,
     asked: Result<(Address, Command), Problem>,
+    turn: Turn,
 ) -> BulkResult {
     let mut command_id = None;
-    match carry_out(state, principal, asked, &mut command_id).await {
+    match carry_out(state, principal, asked, (&mut command_id, turn)).await {
         Ok((done, status, hit)) => BulkResult {
             line,
             status: status.as_u16(),
@@ -146,10 +153,14 @@ async fn result(
             done: Some(done),
             problem: None,
         },
-        Err(problem) => {
-            let (status, hit) = (problem.body.status, problem.is_hit());
-            BulkResult { line, status, command_id, hit, done: None, problem: Some(problem) }
-        }
+        Err(problem) => BulkResult::of_problem(line, command_id, problem),
+    }
+}
+
+impl BulkResult {
+    fn of_problem(line: u64, command_id: Option<CommandId>, problem: Problem) -> Self {
+        let (status, hit) = (problem.body.status, problem.is_hit());
+        Self { line, status, command_id, hit, done: None, problem: Some(problem) }
     }
 }
 
@@ -157,7 +168,7 @@ async fn carry_out(
     state: &AppState,
     principal: &Principal,
     asked: Result<(Address, Command), Problem>,
-    command_id: &mut Option<CommandId>,
+    (command_id, turn): (&mut Option<CommandId>, Turn),
 ) -> Result<(Done, StatusCode, bool), Problem> {
     let (address, command) = asked?;
     let id = match address.command_id {
@@ -176,7 +187,7 @@ async fn carry_out(
     let stream = StreamId::Customer(address.customer.clone());
     let (reason, actor) = (address.reason, principal.actor.clone());
     let request = request(state, envelope, Ask { stream, command, reason, actor });
-    let outcome = state.execute_in_turn(request).await?;
+    let outcome = state.execute_in_turn(request, turn).await?;
     let (status, hit) = (status(is_new, &outcome), outcome.hit);
     let done = Done::of(Some(address.customer), outcome);
     Ok((done.map_err(|err| Problem::internal(&err))?, status, hit))
@@ -194,11 +205,11 @@ fn read(line: &[u8]) -> Result<(Address, Command), Problem> {
 /// Who comes after whom: a customer's lines follow each other, those of others do not wait.
 #[derive(Default)]
 struct Turns {
-    /// The end of each customer's last line.
+    /// The end of the turn of each customer's last line.
     last: BTreeMap<CustomerId, oneshot::Receiver<Infallible>>,
 }
 
-/// A line's turn; it ends when this is dropped.
+/// A line's turn; it ends when this is dropped, once the line's command has its place.
 struct Turn {
     before: Option<oneshot::Receiver<Infallible>>,
     _end: Option<oneshot::Sender<Infallible>>,

@@ -123,6 +123,14 @@ impl Ask<'_> {
     }
 }
 
+impl Ask<'_> {
+    /// Sends it and returns the body of the answer, none of which has been read.
+    pub async fn send_unread(self) -> Body {
+        let request = self.request.body(self.body).unwrap();
+        command_api::app(self.server.state()).oneshot(request).await.unwrap().into_body()
+    }
+}
+
 async fn answer(app: axum::Router, request: Request<Body>) -> Answer {
     let answer = app.oneshot(request).await.unwrap();
     let (parts, body) = answer.into_parts();

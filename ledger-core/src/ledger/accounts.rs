@@ -1,5 +1,6 @@
 //! The accounts kept in memory: those used last, up to a number of bytes.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,6 +25,9 @@ pub(super) struct Accounts {
 struct Keeping {
     accounts: LruCache<StreamId, Weighed>,
     bytes: usize,
+    /// Streams whose account is gone although something may still get written that its caller did not
+    /// wait for; the next account must wait for it.
+    in_doubt: BTreeSet<StreamId>,
 }
 
 #[derive(Debug)]
@@ -50,7 +54,11 @@ pub struct CacheStats {
 impl Accounts {
     pub(super) fn new(bytes_max: usize) -> Self {
         Self {
-            kept: Mutex::new(Keeping { accounts: LruCache::unbounded(), bytes: 0 }),
+            kept: Mutex::new(Keeping {
+                accounts: LruCache::unbounded(),
+                bytes: 0,
+                in_doubt: BTreeSet::new(),
+            }),
             bytes_max,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
@@ -64,7 +72,9 @@ impl Accounts {
         if let Some(weighed) = kept.accounts.get(stream) {
             return Arc::clone(&weighed.slot);
         }
-        let slot = Slot::new(tokio::sync::Mutex::new(Account::new()));
+        let is_in_doubt = kept.in_doubt.remove(stream);
+        let account = if is_in_doubt { Account::in_doubt() } else { Account::new() };
+        let slot = Slot::new(tokio::sync::Mutex::new(account));
         kept.accounts.put(stream.clone(), Weighed { slot: Arc::clone(&slot), bytes: 0 });
         slot
     }
@@ -76,28 +86,31 @@ impl Accounts {
     }
 
     /// Notes what the account of `stream` takes up, and lets go of those used longest ago while all
-    /// take up too much.
-    pub(super) fn weigh(&self, stream: &StreamId, bytes: usize) -> Vec<(StreamId, Slot)> {
+    /// take up too much. Accounts in use stay: two of one stream would get in each other's way.
+    pub(super) fn weigh(&self, stream: &StreamId, bytes: usize) {
         let mut kept = self.kept();
-        let Keeping { accounts, bytes: total } = &mut *kept;
-        let Some(weighed) = accounts.peek_mut(stream) else { return Vec::new() };
+        let Keeping { accounts, bytes: total, in_doubt } = &mut *kept;
+        let Some(weighed) = accounts.peek_mut(stream) else { return };
         *total = total.saturating_sub(weighed.bytes).saturating_add(bytes);
         weighed.bytes = bytes;
-        let mut gone = Vec::new();
         for _ in 0..accounts.len() {
             if *total <= self.bytes_max {
                 break;
             }
             let Some((stream, weighed)) = accounts.pop_lru() else { break };
-            if must_stay(&weighed.slot) {
-                accounts.put(stream, weighed);
-            } else {
-                *total = total.saturating_sub(weighed.bytes);
-                gone.push((stream, weighed.slot));
+            match Arc::try_unwrap(weighed.slot) {
+                Ok(account) => {
+                    *total = total.saturating_sub(weighed.bytes);
+                    self.evictions.fetch_add(1, Ordering::Relaxed);
+                    if account.into_inner().pipeline.is_broken() {
+                        in_doubt.insert(stream);
+                    }
+                }
+                Err(slot) => {
+                    accounts.put(stream, Weighed { slot, bytes: weighed.bytes });
+                }
             }
         }
-        self.evictions.fetch_add(u64::try_from(gone.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        gone
     }
 
     pub(super) fn stats(&self) -> CacheStats {
@@ -116,13 +129,6 @@ impl Accounts {
     }
 }
 
-/// Whether an account is in use, so that a second one of its stream would get in its way, or may still
-/// get something written that its caller did not wait for, which a new one would not know.
-fn must_stay(slot: &Slot) -> bool {
-    1 < Arc::strong_count(slot)
-        || slot.try_lock().map_or(true, |account| account.pipeline.is_broken())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,29 +143,27 @@ mod tests {
         let accounts = Accounts::new(100);
         for name in ["a", "b", "c"] {
             drop(accounts.slot(&stream(name)));
-            assert!(accounts.weigh(&stream(name), 30).is_empty());
+            accounts.weigh(&stream(name), 30);
         }
+        assert_eq!(accounts.stats().evictions, 0);
         let in_use = accounts.slot(&stream("a"));
         drop(accounts.slot(&stream("d")));
-        let names = |gone: Vec<(StreamId, Slot)>| {
-            gone.into_iter().map(|(stream, _)| stream).collect::<Vec<_>>()
-        };
-        assert_eq!(
-            names(accounts.weigh(&stream("d"), 90)),
-            [stream("b"), stream("c"), stream("d")]
-        );
-        let stats = accounts.stats();
-        assert_eq!((stats.accounts, stats.bytes, stats.evictions), (1, 30, 3));
-        drop(in_use);
+        accounts.weigh(&stream("d"), 60);
+        let kept = accounts.kept();
+        let names: Vec<_> = kept.accounts.iter().map(|(stream, _)| stream.clone()).collect();
+        assert_eq!((names, kept.bytes), (vec![stream("d"), stream("a")], 90));
+        drop((kept, in_use));
+        assert_eq!(accounts.stats().evictions, 2);
     }
 
     #[test]
-    fn an_account_whose_caller_went_away_stays() {
+    fn an_account_that_comes_back_still_waits_for_what_a_caller_left_behind() {
         let accounts = Accounts::new(0);
         let slot = accounts.slot(&stream("a"));
         drop(slot.try_lock().unwrap().pipeline.enter(None));
         drop(slot);
-        assert!(accounts.weigh(&stream("a"), 30).is_empty());
-        assert_eq!(accounts.stats().accounts, 1);
+        accounts.weigh(&stream("a"), 30);
+        assert_eq!(accounts.stats().accounts, 0);
+        assert!(accounts.slot(&stream("a")).try_lock().unwrap().pipeline.is_broken());
     }
 }

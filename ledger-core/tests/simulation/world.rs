@@ -422,7 +422,7 @@ impl World {
             let request = request.clone();
             async move {
                 Answer::Execute(if waits_its_turn {
-                    ledger.execute_in_turn(request).await
+                    ledger.execute_in_turn(request, ()).await
                 } else {
                     ledger.execute(request).await
                 })

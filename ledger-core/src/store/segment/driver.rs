@@ -107,16 +107,14 @@ impl Driver {
 
     /// Writes in place of the thread what an append found alone in the queue, if it still is.
     fn start_alone(&self) {
-        if self.queue.len() == 1 {
-            match self.writer.try_lock() {
-                Ok(mut writer) if writer.as_ref().is_some_and(is_quick) => {
-                    // A failure has poisoned the queue, which answers everybody.
-                    drop(self.step(&mut writer));
-                }
-                Ok(_) | Err(TryLockError::Poisoned(_)) => {}
-                // Whoever writes looks again afterwards.
-                Err(TryLockError::WouldBlock) => return,
+        match self.writer.try_lock() {
+            Ok(mut writer) if self.queue.len() == 1 && writer.as_ref().is_some_and(is_quick) => {
+                // A failure has poisoned the queue, which answers everybody.
+                drop(self.step(&mut writer));
             }
+            Ok(_) | Err(TryLockError::Poisoned(_)) => {}
+            // Whoever writes looks again afterwards.
+            Err(TryLockError::WouldBlock) => return,
         }
         self.queue.wake();
     }

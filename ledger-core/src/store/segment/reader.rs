@@ -10,7 +10,7 @@ use std::vec;
 use futures::stream::{self, StreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::disk::NamedFile;
 use super::footer::{Place, Row, Sealed};
@@ -385,12 +385,12 @@ impl Reader {
     /// while this one is used.
     async fn next_batch(&mut self) -> Result<bool, StoreError> {
         let (source, batch) = match self.next.take() {
-            Some(Next::Reading(reading)) => reading.await.map_err(|_| StoreError::Closed)?,
+            Some(Next::Reading(reading)) => reading.await.map_err(ended)?,
             Some(Next::Unread(mut source)) => {
                 let Some(fetch) = source.plan() else { return Ok(false) };
                 if let Some(runtime) = fetch.runtime() {
                     let reading = source.read_aside(fetch, &runtime);
-                    reading.await.map_err(|_| StoreError::Closed)?
+                    reading.await.map_err(ended)?
                 } else {
                     let batch = source.read(fetch);
                     (source, batch)
@@ -409,6 +409,14 @@ impl Reader {
         self.commits = batch.into_commits();
         self.is_under_way = true;
         Ok(true)
+    }
+}
+
+/// What it means that a read aside did not end: the runtime stops, or there is a defect.
+fn ended(err: JoinError) -> StoreError {
+    match err.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => StoreError::Closed,
     }
 }
 
@@ -626,13 +634,13 @@ fn pick(
     batch: &mut Batch,
 ) -> Result<(), StoreError> {
     let Sealed { file, trailer } = sealed;
-    let failed = |err| torn(file, (offset, trailer.first), err);
+    let failed = |err| torn(file, (offset, position_at(sealed, offset)), err);
     let left = trailer.records_end.saturating_sub(offset);
     fill(buffer, file, offset, left.min(count(RECORD_BYTES))).map_err(failed)?;
     if let Some(size) = Record::size_of(buffer).filter(|size| buffer.len() < *size) {
         fill(buffer, file, offset, left.min(count(size))).map_err(failed)?;
     }
-    let damaged = |reason| damaged(file, offset, trailer.first, reason);
+    let damaged = |reason| damaged(file, offset, position_at(sealed, offset), reason);
     let record = Record::read(buffer).map_err(damaged)?;
     check_hash(&record).map_err(damaged)?;
     let commit = CommitRef::read(record.commit).map_err(|err| damaged(err.into()))?;
@@ -644,6 +652,19 @@ fn pick(
     }
     batch.push(file, offset, &record);
     Ok(())
+}
+
+/// Position of the record at an offset of a sealed segment, as far as the records before it tell.
+fn position_at(sealed: &Sealed, offset: u64) -> u64 {
+    let (mut before, mut after) = (sealed.trailer.first, sealed.trailer.last);
+    while before < after {
+        let middle = after - (after - before) / 2;
+        match offset_of(sealed, middle) {
+            Ok(found) if found <= offset => before = middle,
+            Ok(_) | Err(_) => after = middle - 1,
+        }
+    }
+    before
 }
 
 fn check_hash(record: &Record<'_>) -> Result<(), Damage> {
