@@ -107,3 +107,34 @@ fn failed(err: &BackupError, name: &BackupName, folder: &DataFolder) -> Problem 
 fn within(folder: &DataFolder, file: &Path) -> String {
     file.strip_prefix(folder.root()).unwrap_or(file).display().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use ledger_core::folder::ClockKind;
+
+    use super::*;
+
+    #[test]
+    fn what_the_disk_says_has_a_status_and_hides_its_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open_or_create(&dir.path().join("data"), ClockKind::Real).unwrap();
+        let name = BackupName::try_new("first").unwrap();
+        for (kind, status, code) in [
+            (io::ErrorKind::StorageFull, 507, "DISK_FULL"),
+            (io::ErrorKind::QuotaExceeded, 507, "DISK_FULL"),
+            (io::ErrorKind::PermissionDenied, 500, "BACKUP_FAILED"),
+        ] {
+            let (path, action) = (PathBuf::from("/secret/path"), "written");
+            let store = StoreError::Io { path: path.clone(), action, source: kind.into() };
+            let other = BackupError::Io { path, action, source: kind.into() };
+            for err in [BackupError::Log(store), other] {
+                let problem = failed(&err, &name, &folder);
+                assert_eq!((problem.body.status, problem.body.code.as_str()), (status, code));
+                assert!(!problem.body.detail.contains("secret"), "{}", problem.body.detail);
+                assert!(problem.body.detail.contains("first is not finished"));
+            }
+        }
+    }
+}
