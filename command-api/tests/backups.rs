@@ -68,12 +68,13 @@ fn check_copy(copy: &Path, made: &Value) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_backup_under_load_holds_all_that_was_answered_before_it_began() {
     let server = Arc::new(with_acme().await);
-    let refused = || {
+    let too_few = || {
         let ask = server.by("operator", "POST", ADD).header("idempotency-key", "too-few");
         ask.json(&seats(0)).send_owned()
     };
-    let refusal = refused().await;
+    let refusal = too_few().await;
     refusal.problem(422, "QUANTITY_ZERO");
+    assert_eq!(server.by("operator", "POST", "/v1/checkpoints").send().await.status, 200);
     let (is_over, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let writers = (0..8).map(|writer| {
         let (server, is_over) = (Arc::clone(&server), Arc::clone(&is_over));
@@ -89,7 +90,16 @@ async fn a_backup_under_load_holds_all_that_was_answered_before_it_began() {
             }
         })
     });
-    let writers: Vec<_> = writers.collect();
+    let mut writers: Vec<_> = writers.collect();
+    writers.push(tokio::spawn({
+        let (server, is_over) = (Arc::clone(&server), Arc::clone(&is_over));
+        async move {
+            while !is_over.load(Ordering::Relaxed) {
+                let signed = server.by("operator", "POST", "/v1/checkpoints").send().await;
+                assert_eq!(signed.status, 200, "{}", signed.text);
+            }
+        }
+    }));
     let mut copies = Vec::new();
     for (name, beyond) in [("early", 40), ("late", 200)] {
         server.state().ledger.log().wait_beyond(beyond).await.unwrap();
@@ -106,14 +116,15 @@ async fn a_backup_under_load_holds_all_that_was_answered_before_it_began() {
     for (name, before, made) in copies {
         check_copy(&backups(&server.dir).join(name), &made);
         let copy = restored(&server, name).await;
-        let copied = copy.log().await;
+        let held = copy.log().await;
         let position = made["log"]["position"].as_u64().unwrap();
-        assert_eq!(copied.last().unwrap()["position"], position);
+        assert_eq!(held.last().unwrap()["position"], position);
         assert!(0 < before && before <= position, "{before} was answered, {position} copied");
-        assert!(log.starts_with(&copied), "the copy holds something else");
+        assert!(log.starts_with(&held), "the copy holds something else");
         let again = copy.by("operator", "POST", ADD).header("idempotency-key", "too-few");
         let again = again.json(&seats(0)).send().await;
         assert_eq!((again.header("idempotency-hit"), &again.text), ("true", &refusal.text));
+        assert_eq!(copy.get("/v1/checkpoints/latest").await.status, 200, "none is beyond the log");
         copy.post(ADD, &seats(1)).await.ok();
         assert_eq!(copy.get("/v1/clock").await.ok(), server.get("/v1/clock").await.ok());
     }

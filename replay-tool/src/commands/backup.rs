@@ -63,6 +63,9 @@ fn copy(folder: &DataFolder, into: &Path, output: &mut Output<'_>) -> Result<Bac
             Part::Log => "copying the log",
         };
         output.progress(what, done, total);
+        if done == total {
+            output.progress_end();
+        }
         ControlFlow::Continue(())
     });
     output.progress_end();
@@ -79,13 +82,9 @@ fn not_copied(err: &BackupError, into: &Path) -> Failure {
     match err {
         BackupError::Occupied(_) | BackupError::Inside(_) => Failure::Usage(err.to_string()),
         BackupError::Log(err @ StoreError::Damaged { .. }) => source::store(err),
-        BackupError::Log(_)
-        | BackupError::Folder(_)
-        | BackupError::Io { .. }
-        | BackupError::Stopped => Failure::Source(format!(
-            "{}; {} is not finished: remove it",
-            source::with_causes(err),
-            into.display()
-        )),
+        BackupError::Folder(_) => Failure::Source(source::with_causes(err)),
+        BackupError::Log(_) | BackupError::Io { .. } | BackupError::Stopped => Failure::Source(
+            format!("{}; {} is not finished: remove it", source::with_causes(err), into.display()),
+        ),
     }
 }
