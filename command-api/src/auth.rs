@@ -59,6 +59,8 @@ pub enum Action {
     ReadLog,
     /// Sign a checkpoint of the log.
     SignCheckpoint,
+    /// Make a backup.
+    BackUp,
     /// Read the figures for Prometheus.
     ReadMetrics,
 }
@@ -70,7 +72,7 @@ impl Action {
                 matches!(role, Role::Operator | Role::ResellerAdmin | Role::CustomerAdmin)
             }
             Self::Register => matches!(role, Role::Operator | Role::ResellerAdmin),
-            Self::ImportCatalogue | Self::MoveClock | Self::SignCheckpoint => {
+            Self::ImportCatalogue | Self::MoveClock | Self::SignCheckpoint | Self::BackUp => {
                 matches!(role, Role::Operator)
             }
             Self::ReadLog => matches!(role, Role::Operator | Role::Billing | Role::Support),
@@ -86,6 +88,7 @@ impl Action {
             Self::MoveClock => "move the clock",
             Self::ReadLog => "read the whole log",
             Self::SignCheckpoint => "sign a checkpoint",
+            Self::BackUp => "make a backup",
             Self::ReadMetrics => "read the metrics",
         }
     }

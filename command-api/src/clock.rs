@@ -7,11 +7,8 @@ use std::time::Instant;
 
 use chrono::{DateTime, Datelike, Months, TimeDelta, Utc};
 use ledger_core::calendar::to_millis;
-use ledger_core::folder::{ClockKind, write_durably};
+use ledger_core::folder::{self, ClockKind, write_durably};
 use serde::{Deserialize, Serialize};
-
-/// File in the data folder that keeps where a simulated clock stands.
-const FILE: &str = "clock.json";
 
 /// Dates commands and answers "what is due".
 #[derive(Debug)]
@@ -101,7 +98,7 @@ impl SimulatedClock {
     /// Whether the data folder `root` has a clock that was started.
     #[must_use]
     pub fn is_kept(root: &Path) -> bool {
-        root.join(FILE).exists()
+        root.join(folder::CLOCK).exists()
     }
 
     /// Opens the clock of the data folder `root`, whose last record is of `latest`; it never stands
@@ -115,7 +112,7 @@ impl SimulatedClock {
         start: Option<DateTime<Utc>>,
         latest: Option<DateTime<Utc>>,
     ) -> Result<Self, ClockError> {
-        let path = root.join(FILE);
+        let path = root.join(folder::CLOCK);
         let kept = kept(&path)?;
         let was_started = kept.is_some() || latest.is_some();
         if was_started && start.is_some() {

@@ -32,6 +32,7 @@ Examples:
   command-api --demo                                  try it with two years of example data
   command-api --data /srv/ledger --listen 0.0.0.0:8080
   command-api --data /srv/ledger --nats nats://127.0.0.1:4222
+  command-api --data /srv/ledger --backups /mnt/backups
   command-api --data ./training --clock simulated --clock-start 2026-01-01T00:00:00Z \\
               --catalogue catalogue.toml";
 
@@ -73,6 +74,11 @@ pub struct Config {
     #[arg(long, env = "LEDGER_CHECKPOINT_EVERY", value_name = "MINUTES", default_value = "10",
         value_parser = clap::value_parser!(u16).range(1..))]
     pub checkpoint_every: u16,
+
+    /// Folder in which POST /v1/backups makes backups, outside of the data folder, best on another
+    /// disk; without it no backup is made while the ledger runs.
+    #[arg(long, env = "LEDGER_BACKUPS", value_name = "DIR")]
+    pub backups: Option<PathBuf>,
 
     /// Loads two years of example data into a new folder, on a simulated clock.
     #[arg(long, env = "LEDGER_DEMO")]

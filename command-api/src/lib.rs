@@ -6,10 +6,11 @@
 //! - one request: [`router`] (every address), [`extract`], [`auth`] and [`tokens`], [`wire`],
 //!   [`command`], [`problem`], [`routes`], [`pages`];
 //! - what time brings about: [`scheduler`], [`proofs`] (signed checkpoints);
-//! - for operators: [`metrics`];
+//! - for operators: [`metrics`], [`backups`];
 //! - the whole: [`state`], [`start`], [`demo`].
 
 pub mod auth;
+pub mod backups;
 pub mod clock;
 pub mod command;
 pub mod config;

@@ -66,6 +66,12 @@ pub enum Kind {
     ClockBackwards,
     /// There is nothing to sign.
     LogEmpty,
+    /// The server has no folder for backups.
+    BackupsOff,
+    /// There is a backup of that name.
+    BackupExists,
+    /// Another backup is being made.
+    BackupRunning,
     /// The customer changed in between.
     VersionDiffers,
     /// The body is too large.
@@ -76,6 +82,10 @@ pub enum Kind {
     MediaTypeUnsupported,
     /// A defect of the ledger.
     Internal,
+    /// What is stored is damaged.
+    LogDamaged,
+    /// The folder of backups cannot be used.
+    BackupFailed,
     /// It is not known whether the command was carried out.
     OutcomeUnknown,
     /// The log takes no more writes until a restart.
@@ -114,7 +124,7 @@ const fn row(kind: Kind, status: u16, code: &'static str, title: &'static str) -
 }
 
 /// Every problem but the rules' refusals.
-pub const TABLE: [Row; 36] = [
+pub const TABLE: [Row; 41] = [
     row(Kind::BodyMalformed, 400, "BODY_MALFORMED", "The body cannot be read"),
     row(Kind::UnknownField, 400, "UNKNOWN_FIELD", "The body has an unknown field"),
     row(Kind::MissingField, 400, "MISSING_FIELD", "The body lacks a field"),
@@ -142,6 +152,9 @@ pub const TABLE: [Row; 36] = [
     row(Kind::ClockIsReal, 409, "CLOCK_IS_REAL", "A real clock cannot be moved"),
     row(Kind::ClockBackwards, 409, "CLOCK_BACKWARDS", "The clock cannot go back"),
     row(Kind::LogEmpty, 409, "LOG_EMPTY", "There is nothing to sign"),
+    row(Kind::BackupsOff, 409, "BACKUPS_OFF", "The server has no folder for backups"),
+    row(Kind::BackupExists, 409, "BACKUP_EXISTS", "There is a backup of that name"),
+    row(Kind::BackupRunning, 409, "BACKUP_RUNNING", "Another backup is being made"),
     row(Kind::VersionDiffers, 412, "VERSION_DIFFERS", "The customer has changed in between"),
     row(Kind::BodyTooLarge, 413, "BODY_TOO_LARGE", "The body is too large"),
     row(Kind::LineTooLong, 413, "LINE_TOO_LONG", "A line of the bulk request is too long"),
@@ -152,6 +165,8 @@ pub const TABLE: [Row; 36] = [
         "The body has another media type",
     ),
     row(Kind::Internal, 500, "INTERNAL", "The ledger has a defect"),
+    row(Kind::LogDamaged, 500, "LOG_DAMAGED", "What is stored is damaged"),
+    row(Kind::BackupFailed, 500, "BACKUP_FAILED", "The backup cannot be made"),
     row(Kind::OutcomeUnknown, 503, "OUTCOME_UNKNOWN", "It is not known whether it was done"),
     row(Kind::LogStopped, 503, "LOG_STOPPED", "The log takes no more writes"),
     row(Kind::Overloaded, 503, "OVERLOADED", "Too many commands wait"),
@@ -208,7 +223,7 @@ impl Kind {
         match self {
             Self::Busy | Self::Overloaded | Self::ViewsBehind | Self::OutcomeUnknown => Some(1),
             Self::Stopping => Some(10),
-            Self::DiskFull => Some(60),
+            Self::DiskFull | Self::BackupRunning => Some(60),
             Self::BodyMalformed
             | Self::UnknownField
             | Self::MissingField
@@ -226,6 +241,10 @@ impl Kind {
             | Self::PositionUnknown
             | Self::PositionNotCovered
             | Self::LogEmpty
+            | Self::BackupsOff
+            | Self::BackupExists
+            | Self::LogDamaged
+            | Self::BackupFailed
             | Self::ProofsStopped
             | Self::MethodNotAllowed
             | Self::CommandIdReused

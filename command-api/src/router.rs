@@ -22,8 +22,8 @@ use crate::metrics::count;
 use crate::pages;
 use crate::problem::{Kind, Problem};
 use crate::routes::{
-    bulk, catalogue, clock, customers, due, health, history, licences, log, metrics, proofs,
-    subscriptions, views,
+    backups, bulk, catalogue, clock, customers, due, health, history, licences, log, metrics,
+    proofs, subscriptions, views,
 };
 use crate::state::AppState;
 
@@ -64,6 +64,7 @@ pub fn app(state: Arc<AppState>) -> Router {
         .route("/v1/checkpoints", get(proofs::list).post(proofs::sign))
         .route("/v1/checkpoints/latest", get(proofs::latest))
         .route("/v1/checkpoints/consistency", get(proofs::consistency))
+        .route("/v1/backups", post(backups::make))
         .route("/v1/openapi.json", get(openapi_json))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -179,6 +180,7 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         proofs::sign,
         proofs::latest,
         proofs::consistency,
+        backups::make,
         health::alive,
         health::ready,
         metrics::show,

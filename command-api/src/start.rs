@@ -26,6 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::backups::Backups;
 use crate::clock::{Clock, ClockError, SimulatedClock};
 use crate::config::Config;
 use crate::demo::{self, DemoError};
@@ -152,6 +153,7 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
     let (shutdown, stop) = watch::channel(false);
     let (publishing, publisher) = publisher(config, &log, &views, &stop);
     let (to_publish, checkpoints) = checkpoints(config, &stop);
+    let backups = Backups::new(folder.clone(), config.backups.clone());
     let proofs = Proofs::new(folder, log.clone()).published_by(to_publish);
     let mut tasks = vec![spawn_views(log, views.clone(), stop.clone())];
     tasks.extend(checkpoints);
@@ -163,6 +165,7 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
         clock,
         tokens,
         proofs,
+        backups,
         sessions: Sessions::default(),
         metrics: Metrics::default(),
         publishing,

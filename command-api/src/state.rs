@@ -11,6 +11,7 @@ use projector::view_store::{ViewStore, ViewStoreError};
 
 use tokio::sync::watch;
 
+use crate::backups::Backups;
 use crate::clock::{Clock, stopwatch};
 use crate::config::VIEWS_WAIT;
 use crate::metrics::Metrics;
@@ -36,6 +37,8 @@ pub struct AppState {
     pub tokens: Tokens,
     /// Signed checkpoints of the log.
     pub proofs: Proofs,
+    /// Makes backups while the ledger works.
+    pub backups: Backups,
     /// Who is signed in to the dashboard.
     pub sessions: Sessions,
     /// What has happened so far, for operators.

@@ -129,6 +129,7 @@ async fn a_subscription_whose_renewal_is_late_cannot_be_changed() {
 fn second(server: &Server) -> Arc<AppState> {
     let first = server.state();
     let root = server.dir.path().join("data");
+    let folder = ledger_core::folder::DataFolder::open(&root).unwrap();
     Arc::new(AppState {
         ledger: Arc::clone(&first.ledger),
         snapshots: Arc::clone(&first.snapshots),
@@ -137,10 +138,8 @@ fn second(server: &Server) -> Arc<AppState> {
             command_api::clock::SimulatedClock::open(&root, None, None).unwrap(),
         ),
         tokens: first.tokens.clone(),
-        proofs: command_api::proofs::Proofs::new(
-            ledger_core::folder::DataFolder::open(&root).unwrap(),
-            first.ledger.log().clone(),
-        ),
+        proofs: command_api::proofs::Proofs::new(folder.clone(), first.ledger.log().clone()),
+        backups: command_api::backups::Backups::new(folder, None),
         sessions: command_api::pages::session::Sessions::default(),
         metrics: command_api::metrics::Metrics::default(),
         publishing: first.publishing.clone(),

@@ -13,6 +13,9 @@ const FORMAT: u32 = 1;
 /// File that marks a data folder.
 const MARK: &str = "ledger.json";
 
+/// File in the data folder that keeps where a simulated clock stands.
+pub const CLOCK: &str = "clock.json";
+
 /// Which clock a folder's commits are dated by. A folder never changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -33,10 +36,13 @@ struct Mark {
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// There is no data folder.
-    #[error("{0} is not a ledger's data folder: it has no {MARK}")]
+    #[error("{0} has no {MARK}: it is no ledger's data folder, or a backup that was not finished")]
     NotAFolder(PathBuf),
     /// The folder holds other files.
-    #[error("{0} holds files but no ledger: choose an empty or a new folder")]
+    #[error(
+        "{0} holds files but no {MARK}: choose an empty or a new folder (a backup without one was not \
+         finished)"
+    )]
     NotEmpty(PathBuf),
     /// The mark cannot be read.
     #[error("{0} is damaged: restore it from a backup")]
@@ -132,13 +138,25 @@ impl DataFolder {
     }
 
     fn create(root: &Path, clock: ClockKind) -> Result<Self, FolderError> {
+        let folder = Self::unmarked(root, clock)?;
+        folder.mark()?;
+        Ok(folder)
+    }
+
+    /// Makes a folder that is refused until it is marked.
+    pub(crate) fn unmarked(root: &Path, clock: ClockKind) -> Result<Self, FolderError> {
         let failed = |source| FolderError::Io { path: root.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(failed)?;
         if fs::read_dir(root).map_err(failed)?.next().is_some() {
             return Err(FolderError::NotEmpty(root.to_owned()));
         }
-        write_durably(&root.join(MARK), &mark(clock)).map_err(failed)?;
         Ok(Self { root: root.to_owned(), clock })
+    }
+
+    /// Marks the folder as a ledger's, durably.
+    pub(crate) fn mark(&self) -> Result<(), FolderError> {
+        let failed = |source| FolderError::Io { path: self.root.clone(), source };
+        write_durably(&self.root.join(MARK), &mark(self.clock)).map_err(failed)
     }
 
     /// The folder itself.

@@ -167,6 +167,9 @@ text_type!(
     /// The id a caller gives to one command, kept across retries of it.
     CommandId, visible);
 text_type!(
+    /// The name of a backup: a folder in the folder of backups.
+    BackupName, token);
+text_type!(
     /// Why a command was issued, in the caller's words.
     Reason, sentence);
 

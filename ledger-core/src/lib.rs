@@ -7,8 +7,9 @@
 //! - bytes: [`commit`] (canonical bytes and the hash link), [`codec`] (events to bytes and back),
 //!   [`merkle`] (trees over commits, and what they prove);
 //! - I/O: [`store`] (the seam and two stores), [`folder`] (what lies where on disk), [`derived`] (what
-//!   can be rebuilt, in sled), [`proof`] (signed checkpoints), [`record`] (commits read back),
-//!   [`snapshot`] (customers kept for the next time), [`ledger`] (the only caller of decide and store).
+//!   can be rebuilt, in sled), [`proof`] (signed checkpoints), [`backup`] (a copy of a whole folder),
+//!   [`record`] (commits read back), [`snapshot`] (customers kept for the next time), [`ledger`] (the
+//!   only caller of decide and store).
 
 pub mod ids;
 
@@ -35,6 +36,8 @@ pub mod folder;
 pub mod derived;
 
 pub mod proof;
+
+pub mod backup;
 
 pub mod record;
 

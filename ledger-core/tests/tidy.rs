@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in reading order, as `lib.rs` declares them. A module may use only those before it.
-const READING_ORDER: [&str; 17] = [
+const READING_ORDER: [&str; 18] = [
     "ids",
     "calendar",
     "money",
@@ -20,6 +20,7 @@ const READING_ORDER: [&str; 17] = [
     "folder",
     "derived",
     "proof",
+    "backup",
     "record",
     "snapshot",
     "ledger",

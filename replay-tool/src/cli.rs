@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand};
 use ledger_core::calendar::midnight;
-use ledger_core::ids::{CustomerId, SubscriptionId};
+use ledger_core::ids::{BackupName, CustomerId, SubscriptionId};
 use ledger_core::proof::note::VerifierKey;
 
 const EXAMPLES: &str = "\
@@ -18,6 +18,8 @@ Examples:
   replay-tool history acme --url http://127.0.0.1:8080 --tokens ledger-data/tokens.toml
   replay-tool scenario tests/scenarios
   replay-tool rebuild --data ledger-data
+  replay-tool backup --data ledger-data --into /mnt/backups/2026-11-21
+  replay-tool backup --url http://127.0.0.1:8080 --token-file operator.token --name 2026-11-21
   replay-tool prove 412 > proof.json; replay-tool check-proof proof.json --key NAME+ID+BASE64
   replay-tool bench commands --callers 1,256";
 
@@ -57,6 +59,8 @@ pub enum Verb {
     Scenario(ScenarioArgs),
     /// Compute the views again from the log of a stopped folder.
     Rebuild(RebuildArgs),
+    /// Copy a whole ledger, without its secrets, into a new folder that is a ledger itself.
+    Backup(BackupArgs),
     /// Sign a checkpoint over all commits of a stopped folder, and print it.
     Checkpoint(FolderArgs),
     /// Prove that a commit is in the log: prints a file that can be checked anywhere.
@@ -227,7 +231,7 @@ pub struct SourceArgs {
     /// Address of a running server, such as <http://127.0.0.1:8080>.
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-    /// The server's tokens.toml; its first support, operator or billing token is used.
+    /// The server's tokens.toml; its first token of a role that may ask is used.
     #[arg(long, value_name = "FILE", requires = "url", conflicts_with = "token_file")]
     pub tokens: Option<PathBuf>,
     /// File that holds nothing but a token.
@@ -290,6 +294,20 @@ pub struct RebuildArgs {
     /// Data folder of a stopped ledger.
     #[arg(long, value_name = "DIR", default_value = "ledger-data")]
     pub data: PathBuf,
+}
+
+/// What is copied, and where to.
+#[derive(Args, Clone, Debug)]
+pub struct BackupArgs {
+    /// Empty or new folder for the backup of a stopped folder.
+    #[arg(long, value_name = "DIR", required_unless_present = "url", conflicts_with = "url")]
+    pub into: Option<PathBuf>,
+    /// Name of the backup in the folder of backups of a running server.
+    #[arg(long, value_name = "NAME", requires = "url", conflicts_with = "into")]
+    pub name: Option<BackupName>,
+    /// Where from; a server wants an operator's token.
+    #[command(flatten)]
+    pub source: SourceArgs,
 }
 
 const EXPECTED: &str =

@@ -7,7 +7,9 @@ use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
-use crate::commands::{bench, checkpoint, history, prove, rebuild, scenario, state, verify};
+use crate::commands::{
+    backup, bench, checkpoint, history, prove, rebuild, scenario, state, verify,
+};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
@@ -40,6 +42,7 @@ fn runtime(verb: &Verb) -> io::Result<Runtime> {
         | Verb::State(_)
         | Verb::Scenario(_)
         | Verb::Rebuild(_)
+        | Verb::Backup(_)
         | Verb::Checkpoint(_)
         | Verb::Prove(_)
         | Verb::CheckProof(_)
@@ -55,6 +58,7 @@ async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Verb::State(args) => state::state(args, cli.json, output).await,
         Verb::Scenario(args) => scenario::scenario(args, cli.json, output),
         Verb::Rebuild(args) => rebuild::rebuild(args, cli.json, output).await,
+        Verb::Backup(args) => backup::backup(args, cli.json, output),
         Verb::Checkpoint(args) => checkpoint::checkpoint(args, cli.json, output).await,
         Verb::Prove(args) => prove::prove(args, output).await,
         Verb::CheckProof(args) => prove::check(args, cli.json, output),

@@ -9,13 +9,13 @@ use base64::engine::general_purpose::STANDARD;
 use futures::TryStreamExt;
 use ledger_core::commit::SealedCommit;
 use ledger_core::folder::{DataFolder, FolderError};
-use ledger_core::ids::{CustomerId, StreamId};
+use ledger_core::ids::{BackupName, CustomerId, StreamId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, refusal_of};
 use ledger_core::proof::{Proof, ProofError};
 use ledger_core::record::{Chain, Recorded, Refusal};
 use ledger_core::store::segment::SegmentLog;
 use ledger_core::store::{CommitLog, StoreError};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::SourceArgs;
 use crate::exit::Failure;
@@ -68,8 +68,17 @@ impl Source {
     ///
     /// [`Failure`] when there is no such folder or no token can be read.
     pub fn open(args: &SourceArgs) -> Result<Self, Failure> {
+        Self::open_as(args, &["support", "operator", "billing"])
+    }
+
+    /// The same, but asks a server in one of `roles` only, the first preferred.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_as(args: &SourceArgs, roles: &'static [&'static str]) -> Result<Self, Failure> {
         match &args.url {
-            Some(url) => Ok(Self::Server(Server::new(url, args)?)),
+            Some(url) => Ok(Self::Server(Server::new(url, args, roles)?)),
             None => Ok(Self::Folder(open_folder(&args.data)?)),
         }
     }
@@ -261,10 +270,30 @@ fn garbled(err: &dyn std::error::Error) -> Failure {
     Failure::Damage(format!("the server's answer is not a ledger's: {err}; check --url"))
 }
 
+/// How much of a book a backup holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copied {
+    /// Position of the last commit.
+    pub position: u64,
+    /// Size of the segments, in bytes.
+    pub bytes: u64,
+}
+
+/// What a finished backup holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackedUp {
+    /// Of what happened.
+    pub log: Copied,
+    /// Of what changed nothing.
+    pub journal: Copied,
+}
+
 /// A running server.
 pub struct Server {
     url: String,
     token: String,
+    /// Roles that may ask.
+    roles: &'static [&'static str],
     agent: ureq::Agent,
 }
 
@@ -283,9 +312,9 @@ struct Line {
 }
 
 impl Server {
-    fn new(url: &str, args: &SourceArgs) -> Result<Self, Failure> {
+    fn new(url: &str, args: &SourceArgs, roles: &'static [&'static str]) -> Result<Self, Failure> {
         let token = match (&args.tokens, &args.token_file) {
-            (Some(file), _) => token_among(file)?,
+            (Some(file), _) => token_among(file, roles)?,
             (None, Some(file)) => bare_token(file, "give the file with --tokens")?,
             (None, None) => {
                 let message = "a server wants a token: add --tokens FILE or --token-file FILE";
@@ -293,7 +322,7 @@ impl Server {
             }
         };
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), token, agent: config.into() })
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), token, roles, agent: config.into() })
     }
 
     fn history(&self, stream: &StreamId) -> Result<Vec<Recorded>, Failure> {
@@ -361,29 +390,61 @@ impl Server {
         let request = self.agent.get(&address).header("Authorization", bearer);
         let request =
             query.into_iter().fold(request, |request, (name, value)| request.query(name, value));
-        let unreachable = |err: ureq::Error| {
-            let message =
-                format!("{} cannot be reached: {err}; check that it runs there", self.url);
-            Failure::Source(message)
-        };
-        let mut answer = request.call().map_err(unreachable)?;
+        let mut answer = request.call().map_err(|err| self.unreachable(&err))?;
         match answer.status().as_u16() {
             200 => answer
                 .body_mut()
                 .with_config()
                 .limit(u64::MAX)
                 .read_to_string()
-                .map_err(unreachable),
-            401 | 403 => Err(Failure::Source(format!(
-                "{} refuses the token: use a support, operator or billing token of that server",
-                self.url
-            ))),
+                .map_err(|err| self.unreachable(&err)),
+            401 | 403 => Err(self.refused()),
             404 => Err(Failure::NotFound(detail(answer.body_mut()))),
-            status => Err(Failure::Source(format!(
-                "{address} answers with status {status}: check --url and the server's log"
-            ))),
+            status => Err(unexpected(&address, status)),
         }
     }
+
+    /// Has the server make a backup called `name`, and waits until it is finished.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] for a name that is taken, [`Failure::Damage`] for a damaged log; else what is
+    /// wrong with the source or the target.
+    pub fn backup(&self, name: &BackupName) -> Result<BackedUp, Failure> {
+        let address = format!("{}/v1/backups", self.url);
+        let request =
+            self.agent.post(&address).header("Authorization", format!("Bearer {}", self.token));
+        let sent = request.send_json(serde_json::json!({ "name": name }));
+        let mut answer = sent.map_err(|err| self.unreachable(&err))?;
+        match answer.status().as_u16() {
+            201 => answer.body_mut().read_json().map_err(|err| garbled(&err)),
+            401 | 403 => Err(self.refused()),
+            status => {
+                let problem = answer.body_mut().read_json::<Problem>();
+                let Problem { code, detail } = problem.map_err(|_| unexpected(&address, status))?;
+                Err(match code.as_str() {
+                    "BACKUP_EXISTS" => Failure::Usage(detail),
+                    "LOG_DAMAGED" => Failure::Damage(detail),
+                    _ => Failure::Source(detail),
+                })
+            }
+        }
+    }
+
+    fn unreachable(&self, err: &ureq::Error) -> Failure {
+        Failure::Source(format!("{} cannot be reached: {err}; check that it runs there", self.url))
+    }
+
+    fn refused(&self) -> Failure {
+        let (url, roles) = (&self.url, any_of(self.roles));
+        Failure::Source(format!("{url} refuses the token: use {roles} token of that server"))
+    }
+}
+
+fn unexpected(address: &str, status: u16) -> Failure {
+    Failure::Source(format!(
+        "{address} answers with status {status}: check --url and the server's log"
+    ))
 }
 
 /// What a problem says.
@@ -394,6 +455,7 @@ fn detail(body: &mut ureq::Body) -> String {
 
 #[derive(Deserialize)]
 struct Problem {
+    code: String,
     detail: String,
 }
 
@@ -409,8 +471,8 @@ struct Token {
     token: String,
 }
 
-/// The first support token, else the first operator token, else the first billing token.
-fn token_among(file: &Path) -> Result<String, Failure> {
+/// The first token of the first of `roles` that has one.
+fn token_among(file: &Path, roles: &[&str]) -> Result<String, Failure> {
     let tokens: Tokens = toml::from_str(&read(file)?).map_err(|_| {
         Failure::Source(format!(
             "{} is no list of tokens: name a server's tokens.toml",
@@ -418,10 +480,25 @@ fn token_among(file: &Path) -> Result<String, Failure> {
         ))
     })?;
     let of_role = |role: &&str| tokens.token.iter().find(|token| token.role == *role);
-    let found = ["support", "operator", "billing"].iter().find_map(of_role);
+    let found = roles.iter().find_map(of_role);
     found.map(|token| token.token.clone()).ok_or_else(|| {
-        Failure::Source(format!("{} holds no support, operator or billing token", file.display()))
+        Failure::Source(format!("{} holds no {} token", file.display(), listed(roles)))
     })
+}
+
+/// `a support, operator or billing`.
+fn any_of(roles: &[&str]) -> String {
+    let article = if roles.first().is_some_and(|role| role.starts_with('o')) { "an" } else { "a" };
+    format!("{article} {}", listed(roles))
+}
+
+/// `support, operator or billing`.
+fn listed(roles: &[&str]) -> String {
+    match roles.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, before)) => format!("{} or {last}", before.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// The token that is all a file holds.

@@ -429,7 +429,8 @@ fn a_folder_in_use_is_left_alone() {
 #[test]
 fn a_folder_that_is_none_is_said_so() {
     let dir = tempfile::tempdir().unwrap();
-    let said = "ledger-data is not a ledger's data folder: it has no ledger.json; name one with --data DIR";
+    let said = "ledger-data has no ledger.json: it is no ledger's data folder, or a backup that was \
+                not finished; name one with --data DIR";
     assert_eq!(run_in(dir.path(), &["verify"]), failed(3, said));
 }
 

@@ -1,5 +1,6 @@
 //! The handlers of `/v1`: one file per resource, no rules.
 
+pub mod backups;
 pub mod bulk;
 pub mod catalogue;
 pub mod clock;

@@ -242,7 +242,7 @@ pub fn seats(count: u32) -> Value {
     json!({ "reason": "three arrivals in Lyon", "seats": count })
 }
 
-fn write_tokens(data: &Path) {
+pub fn write_tokens(data: &Path) {
     let entry = |(name, role, scope): (&str, &str, &str)| {
         let token = token(name);
         format!("[[token]]\nname = \"{name}\"\nrole = \"{role}\"\n{scope}\ntoken = \"{token}\"\n")

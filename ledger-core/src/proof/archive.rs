@@ -24,7 +24,7 @@ use crate::commit::{Hash, SealedCommit};
 use crate::folder::DataFolder;
 use crate::store::{CommitLog, StoreError};
 
-const CHECKPOINTS: &str = "checkpoints";
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
 
 const HASHES: &str = "hashes";
 

@@ -17,7 +17,7 @@ const KEY: &str = "checkpoint.key";
 const NEXT: &str = "checkpoint.next";
 
 /// The verifier keys, one per line, the oldest first.
-const PUBLIC: &str = "checkpoint.pub";
+pub(crate) const PUBLIC: &str = "checkpoint.pub";
 
 /// The folder `keys` of a data folder.
 #[derive(Clone, Debug)]

@@ -58,6 +58,7 @@ use futures::future::{self, BoxFuture};
 use futures::stream::BoxStream;
 
 use self::anchor::AnchorFile;
+pub use self::backup::Copied;
 use self::disk::{Access, Disk, Lock, NamedFile, RealDisk};
 use self::driver::{Drive, Driver};
 use self::folder::failed;
@@ -261,18 +262,30 @@ impl SegmentLog {
 
     /// Copies all that is durable now into the folder `into`, while the log goes on.
     ///
-    /// The folder must be empty or missing. Returns the position up to which the copy reaches, once the
-    /// copy is durable. It opens and verifies like any log; a copy that was not finished does not open.
-    /// Blocks.
+    /// The folder must be empty or missing. The copy is durable once this returns; it opens and verifies
+    /// like any log. One that was not finished does not open. `progress` is told the bytes done and the
+    /// bytes in total; when it says to stop, the answer is `None`. Blocks.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Foreign`] when the folder holds something, [`StoreError::Damaged`] when a sealed
-    /// segment has changed since it was sealed, [`StoreError::Io`] when a file cannot be read or written.
-    pub fn backup(&self, into: &Path) -> Result<u64, StoreError> {
+    /// [`StoreError::Foreign`] when the folder holds something, [`StoreError::Damaged`] for what has
+    /// changed since it was written, [`StoreError::Io`] when a file cannot be read or written.
+    pub fn backup(
+        &self,
+        into: &Path,
+        progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<Option<Copied>, StoreError> {
         let snapshot = self.shared.durable.snapshot();
-        backup::copy(&*self.shared.disk, &snapshot, self.shared.log_id, into)?;
-        Ok(snapshot.last)
+        if let Some((_, first, _)) = snapshot.open {
+            // The copy of a sealed segment is checked with its checksum; the open one has none yet.
+            self.scan(first, |commit| {
+                if commit.position < snapshot.last {
+                    return ControlFlow::Continue(());
+                }
+                ControlFlow::Break(())
+            })?;
+        }
+        backup::copy(&*self.shared.disk, &snapshot, self.shared.log_id, into, progress)
     }
 
     /// Writes the group that waits, in a log that was opened without a thread; false when none does.

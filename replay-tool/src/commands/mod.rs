@@ -1,5 +1,6 @@
 //! One verb each: what it asks of the source, and how it answers.
 
+pub mod backup;
 pub mod bench;
 pub mod checkpoint;
 mod compare;

@@ -381,6 +381,12 @@ async fn what_a_restart_after_a_failed_sync_shows_survives_a_power_cut() {
     }
 }
 
+/// Copies the log, and returns how far the copy reaches.
+fn backup(fixture: &Fixture, into: &str) -> Result<Option<u64>, StoreError> {
+    let copied = fixture.log.backup(Path::new(into), &mut |_, _| ControlFlow::Continue(()))?;
+    Ok(copied.map(|copied| copied.position))
+}
+
 #[tokio::test]
 async fn a_backup_is_whole_or_does_not_open() {
     let fixture = Fixture::new(1500);
@@ -388,7 +394,7 @@ async fn a_backup_is_whole_or_does_not_open() {
         fixture.append(commit).await.unwrap();
     }
     let before = fixture.disk.changes();
-    assert_eq!(fixture.log.backup(Path::new("/first")).unwrap(), 20);
+    assert_eq!(backup(&fixture, "/first").unwrap(), Some(20));
     let changes = fixture.disk.changes() - before;
     for cut in 1..=changes {
         let fixture = Fixture::new(1500);
@@ -396,11 +402,10 @@ async fn a_backup_is_whole_or_does_not_open() {
             fixture.append(commit).await.unwrap();
         }
         fixture.disk.cut_power_at(fixture.disk.changes() + cut);
-        let into = Path::new("/copy");
-        assert!(fixture.log.backup(into).is_err(), "cut {cut}");
+        assert!(backup(&fixture, "/copy").is_err(), "cut {cut}");
         drop(fixture.log);
         fixture.disk.restart(Ending::PowerCut);
-        if let Ok(log) = fixture.disk.open_log_read_only(into) {
+        if let Ok(log) = fixture.disk.open_log_read_only(Path::new("/copy")) {
             assert_eq!(log.durable_position(), 20, "cut {cut}");
         }
     }
@@ -415,8 +420,70 @@ async fn a_backup_of_a_damaged_segment_is_refused() {
     let files = fixture.disk.files(dir());
     let segment = files.iter().find(|path| path.extension().is_some()).unwrap();
     fixture.disk.flip_bit(segment, 2000);
-    let refused = fixture.log.backup(Path::new("/copy"));
+    let refused = backup(&fixture, "/copy");
     assert!(matches!(&refused, Err(StoreError::Damaged { file, .. }) if file == segment));
-    let occupied = fixture.log.backup(Path::new("/copy"));
+    let occupied = backup(&fixture, "/copy");
     assert!(matches!(occupied, Err(StoreError::Foreign { .. })), "{occupied:?}");
+}
+
+#[tokio::test]
+async fn a_backup_of_a_damaged_footer_or_open_segment_is_refused() {
+    for is_sealed in [true, false] {
+        let fixture = Fixture::new(1500);
+        for commit in &history(&customer("acme"), 20) {
+            fixture.append(commit).await.unwrap();
+        }
+        let mut segments = fixture.disk.files(dir());
+        segments.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
+        segments.sort();
+        let segment = if is_sealed { segments.first() } else { segments.last() }.unwrap();
+        let size = fixture.disk.contents(segment).unwrap().len();
+        // Of the sealed one a bit before the trailer, of the open one a bit of its last record.
+        fixture.disk.flip_bit(segment, 8 * if is_sealed { size - 160 } else { size - 1 });
+        let refused = backup(&fixture, "/copy");
+        assert!(matches!(&refused, Err(StoreError::Damaged { file, .. }) if file == segment));
+        assert!(fixture.disk.open_log_read_only(Path::new("/copy")).is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_backup_that_is_stopped_does_not_open_and_one_that_is_not_tells_its_size() {
+    let fixture = Fixture::new(1500);
+    for commit in &history(&customer("acme"), 20) {
+        fixture.append(commit).await.unwrap();
+    }
+    let mut seen = Vec::new();
+    let into = Path::new("/whole");
+    let copied = fixture.log.backup(into, &mut |done, total| {
+        seen.push((done, total));
+        ControlFlow::Continue(())
+    });
+    let copied = copied.unwrap().unwrap();
+    assert!(2 < seen.len() && seen.is_sorted());
+    assert_eq!(seen.last(), Some(&(copied.bytes, copied.bytes)));
+    let stopped = fixture.log.backup(Path::new("/half"), &mut |done, total| {
+        if done < total / 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    assert_eq!(stopped.unwrap(), None);
+    assert!(fixture.disk.open_log_read_only(Path::new("/half")).is_err());
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_the_backup_and_not_the_ledger() {
+    let fixture = Fixture::new(1500);
+    let mut commits = history(&customer("acme"), 21);
+    let more = commits.pop().unwrap();
+    for commit in &commits {
+        fixture.append(commit).await.unwrap();
+    }
+    let write = Some((2000, io::ErrorKind::StorageFull));
+    fixture.disk.fail(Faults { write, ..SEGMENTS });
+    let full = backup(&fixture, "/copy");
+    let is_full = |err: &io::Error| err.kind() == io::ErrorKind::StorageFull;
+    assert!(matches!(&full, Err(StoreError::Io { source, .. }) if is_full(source)), "{full:?}");
+    assert!(fixture.disk.open_log_read_only(Path::new("/copy")).is_err());
+    fixture.disk.fail(SEGMENTS);
+    fixture.append(&more).await.unwrap();
+    assert_eq!(fixture.readable().await, 21);
+    assert_eq!(backup(&fixture, "/another").unwrap(), Some(21));
 }
