@@ -7,6 +7,7 @@
 //! up to where is noted in a file of its own, because sled opens some damaged files as if empty.
 
 mod digest;
+mod history;
 mod opening;
 mod reads;
 
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use futures::TryStreamExt;
+use ledger_core::codec::CodecError;
 use ledger_core::commit::Hash;
 use ledger_core::derived::EngineError;
 use ledger_core::store::{CommitLog, StoreError};
@@ -24,8 +26,9 @@ use tokio::sync::watch;
 
 use self::digest::Digest;
 use self::opening::{Found, Odd};
-pub use self::reads::{AuditFilter, DumpEntry, Page, Paging};
-use crate::views::{Changes, view_set};
+pub use self::history::{AuditFilter, Page, Paging};
+pub use self::reads::DumpEntry;
+use crate::views::{Changes, ViewError, view_set};
 
 /// Keys that begin so hold no documents.
 const META_PREFIX: u8 = 0;
@@ -68,6 +71,22 @@ pub enum ViewStoreError {
         key: String,
         /// What is wrong with it.
         source: serde_json::Error,
+    },
+    /// A commit holds an event that this version cannot read.
+    #[error("position {position} holds an event that cannot be read")]
+    Undecodable {
+        /// Position in the log.
+        position: u64,
+        /// The event and what is wrong with it.
+        source: CodecError,
+    },
+    /// What a commit changed or cost cannot be told.
+    #[error("what position {position} did cannot be told")]
+    History {
+        /// Position in the log.
+        position: u64,
+        /// What is wrong.
+        source: ViewError,
     },
     /// The caller's pagination cursor is none that was handed out.
     #[error("{0:?} is not a cursor that was handed out: start without one")]

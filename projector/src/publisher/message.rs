@@ -207,7 +207,7 @@ fn instant(instant: DateTime<Utc>) -> String {
 }
 
 fn padded(number: u64) -> String {
-    crate::views::padded(number)
+    format!("{number:020}")
 }
 
 /// `SeatsAdded` becomes `seats-added`.
