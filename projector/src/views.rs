@@ -47,12 +47,8 @@ pub trait View: Sync {
 }
 
 /// Every view, in the order in which they are applied.
-pub const VIEWS: [&dyn View; 4] = [
-    &customers::Customers,
-    &subscriptions::Subscriptions,
-    &licences::Licences,
-    &due::Due,
-];
+pub const VIEWS: [&dyn View; 4] =
+    [&customers::Customers, &subscriptions::Subscriptions, &licences::Licences, &due::Due];
 
 /// Names of all views: what a stored set of views was made by.
 #[must_use]
@@ -105,6 +101,11 @@ impl Changes {
     /// Adds what later commits change.
     pub fn extend(&mut self, later: Self) {
         self.entries.extend(later.entries);
+    }
+
+    /// How many documents they change.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Keys in order, each with its new document as JSON or `None`.

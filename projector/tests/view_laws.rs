@@ -326,7 +326,10 @@ async fn a_last_change_tells_every_quantity_before_and_after() {
             "Upgrade: s-1 office-365-business 12-0, s-1 office-365-business-premium 0-12",
         ]
     );
-    assert_eq!(quantities("a-b").await.last().unwrap(), "Renew: s-1 office-365-business-premium 2-7");
+    assert_eq!(
+        quantities("a-b").await.last().unwrap(),
+        "Renew: s-1 office-365-business-premium 2-7"
+    );
 }
 
 #[tokio::test]

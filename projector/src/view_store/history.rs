@@ -233,7 +233,9 @@ mod tests {
     fn only_cursors_that_were_handed_out_are_read() {
         let place = Place { version: 12, number: 3 };
         assert_eq!(Place::read(&place.to_string()).unwrap(), place);
-        for wrong in ["", "12", "12.", ".3", "12.3.1", "012.3", "12.+3", "a.b", "00000000000000000012.00001"] {
+        for wrong in
+            ["", "12", "12.", ".3", "12.3.1", "012.3", "12.+3", "a.b", "00000000000000000012.00001"]
+        {
             let read = Place::read(wrong);
             assert!(matches!(read, Err(ViewStoreError::NotACursor(_))), "{wrong}: {read:?}");
         }

@@ -1,9 +1,7 @@
 //! Quantity audit: one document per change of a quantity. Made of the commit when asked for, not stored.
 
 use chrono::{DateTime, Utc};
-use ledger_core::customer::{
-    Event, QuantityChange, RuleSet, SubscriptionUpgraded, UpgradeTarget,
-};
+use ledger_core::customer::{Event, QuantityChange, RuleSet, SubscriptionUpgraded, UpgradeTarget};
 use ledger_core::ids::{
     ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role, SubscriptionId,
 };
