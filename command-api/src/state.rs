@@ -143,6 +143,8 @@ impl From<ViewStoreError> for Problem {
             | ViewStoreError::Io { .. }
             | ViewStoreError::NotMade { .. }
             | ViewStoreError::Log(_)
+            | ViewStoreError::Undecodable { .. }
+            | ViewStoreError::History { .. }
             | ViewStoreError::Document { .. } => Self::internal(&err),
         }
     }

@@ -1,8 +1,8 @@
 //! From the log to the views: read after the cursor, fold, apply, commit. A crash anywhere repeats
 //! what was not committed and skips nothing. An event that cannot be applied stops the views.
 
-use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use eventually::store::Select;
@@ -10,6 +10,7 @@ use futures::TryStreamExt;
 use futures::future::{self, BoxFuture, Either};
 use futures::stream::BoxStream;
 use ledger_core::codec::CodecError;
+use ledger_core::commit::Hash;
 use ledger_core::customer::{Customer, Event, evolve};
 use ledger_core::ids::{CustomerId, StreamId};
 use ledger_core::record::Recorded;
@@ -21,11 +22,18 @@ use tokio::task::spawn_blocking;
 use crate::view_store::{ViewStore, ViewStoreError};
 use crate::views::{Changes, VIEWS, ViewError};
 
-/// Commits applied in one batch when behind.
-const BATCH_COMMITS_MAX: usize = 256;
+/// Commits applied in one batch when behind: what several of them change is written once.
+const BATCH_COMMITS_MAX: u64 = 8192;
 
-/// Customers kept folded. Every other one costs a read of its whole stream.
-const CUSTOMERS_KEPT: NonZeroUsize = NonZeroUsize::new(10_000).expect("10,000 is not zero");
+/// Documents changed in one batch, give or take a commit. While it is written, readers of every sled
+/// database in the process wait, the ledger's snapshots among them.
+const BATCH_DOCUMENTS_MAX: usize = 2048;
+
+/// Customers kept folded, in bytes, roughly. Every other one costs a read of its whole stream.
+const CUSTOMERS_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// What a kept customer takes up besides itself, in bytes, roughly.
+const KEPT_BYTES: usize = 1024;
 
 /// How long nothing must happen before the views are flushed to the disk.
 const IDLE_AFTER: Duration = Duration::from_secs(1);
@@ -93,8 +101,8 @@ pub enum PumpError {
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) recorded: Recorded,
-    pub(crate) before: Option<Customer>,
-    pub(crate) after: Option<Customer>,
+    pub(crate) before: Option<Arc<Customer>>,
+    pub(crate) after: Option<Arc<Customer>>,
 }
 
 /// Reads a log commit by commit with the customers' states, in order and without gaps.
@@ -102,20 +110,57 @@ pub(crate) struct Steps<L> {
     log: L,
     position: u64,
     commits: BoxStream<'static, Result<StoredCommit, StoreError>>,
-    customers: LruCache<CustomerId, Folded>,
+    customers: Customers,
 }
 
 /// A customer at a version.
 struct Folded {
     version: u64,
-    customer: Option<Customer>,
+    customer: Option<Arc<Customer>>,
+}
+
+impl Folded {
+    /// The memory it takes up, roughly, in bytes.
+    fn bytes(&self) -> usize {
+        let customer = self.customer.as_ref().map_or(0, |customer| customer.memory_bytes());
+        customer.saturating_add(KEPT_BYTES)
+    }
+}
+
+/// The customers used last, each with its bytes.
+struct Customers {
+    kept: LruCache<CustomerId, (Folded, usize)>,
+    bytes: usize,
+}
+
+impl Customers {
+    fn new() -> Self {
+        Self { kept: LruCache::unbounded(), bytes: 0 }
+    }
+
+    fn take(&mut self, id: &CustomerId) -> Option<Folded> {
+        let (folded, bytes) = self.kept.pop(id)?;
+        self.bytes = self.bytes.saturating_sub(bytes);
+        Some(folded)
+    }
+
+    /// Keeps a customer that was taken, or is new, and lets go of those not used for longest.
+    fn put(&mut self, id: CustomerId, folded: Folded) {
+        let bytes = folded.bytes();
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.kept.put(id, (folded, bytes));
+        while CUSTOMERS_BYTES_MAX < self.bytes {
+            let Some((_, (_, bytes))) = self.kept.pop_lru() else { break };
+            self.bytes = self.bytes.saturating_sub(bytes);
+        }
+    }
 }
 
 impl<L: CommitLog> Steps<L> {
     /// Starts after `position`.
     pub(crate) fn after(log: L, position: u64) -> Self {
         let commits = log.read_from(position.saturating_add(1));
-        Self { log, position, commits, customers: LruCache::new(CUSTOMERS_KEPT) }
+        Self { log, position, commits, customers: Customers::new() }
     }
 
     /// Position of the last step.
@@ -177,7 +222,8 @@ impl<L: CommitLog> Steps<L> {
             return Ok(Step { recorded, before: None, after: None });
         };
         let before = self.before(&id, &recorded).await?;
-        let after = recorded.events.iter().fold(before.clone(), evolve);
+        let unchanged = before.as_deref().cloned();
+        let after = recorded.events.iter().fold(unchanged, evolve).map(Arc::new);
         let folded = Folded { version: recorded.commit().version, customer: after.clone() };
         self.customers.put(id, folded);
         Ok(Step { recorded, before, after })
@@ -188,12 +234,13 @@ impl<L: CommitLog> Steps<L> {
         &mut self,
         id: &CustomerId,
         recorded: &Recorded,
-    ) -> Result<Option<Customer>, PumpError> {
+    ) -> Result<Option<Arc<Customer>>, PumpError> {
         let last = recorded.commit().version.saturating_sub(1);
+        let kept = self.customers.take(id);
         if last == 0 {
             return Ok(None);
         }
-        if let Some(folded) = self.customers.pop(id).filter(|folded| folded.version == last) {
+        if let Some(folded) = kept.filter(|folded| folded.version == last) {
             return Ok(folded.customer);
         }
         let folded = fold(&self.log, id, last).await?;
@@ -208,14 +255,14 @@ impl<L: CommitLog> Steps<L> {
 /// Folds a customer's stream up to version `last`.
 async fn fold<L: CommitLog>(log: &L, id: &CustomerId, last: u64) -> Result<Folded, PumpError> {
     let mut commits = log.stream(StreamId::Customer(id.clone()), Select::All).await?;
-    let mut folded = Folded { version: 0, customer: None };
-    while folded.version < last {
+    let (mut version, mut customer) = (0, None);
+    while version < last {
         let Some(stored) = commits.try_next().await? else { break };
         let recorded = read(stored)?;
-        folded.version = recorded.commit().version;
-        folded.customer = recorded.events.iter().fold(folded.customer, evolve);
+        version = recorded.commit().version;
+        customer = recorded.events.iter().fold(customer, evolve);
     }
-    Ok(folded)
+    Ok(Folded { version, customer: customer.map(Arc::new) })
 }
 
 fn read(stored: StoredCommit) -> Result<Recorded, PumpError> {
@@ -230,25 +277,32 @@ fn named(recorded: &Recorded) -> String {
 
 /// Applies the next batch, up to position `until`; false when there is none.
 ///
+/// It ends where the log ends now: what comes meanwhile does not keep the views from being written.
 /// What comes before a commit that cannot be applied is still committed.
 async fn advance<L: CommitLog>(
     steps: &mut Steps<L>,
     store: &ViewStore,
     until: u64,
 ) -> Result<bool, PumpError> {
-    let read = steps.batch(BATCH_COMMITS_MAX, until).await?;
+    let until = until
+        .min(steps.log.durable_position())
+        .min(steps.position().saturating_add(BATCH_COMMITS_MAX));
     let mut changes = Changes::new();
     let mut last = None;
     let mut failure = None;
-    for step in &read {
-        match applied(step) {
-            Ok(of_step) => changes.extend(of_step),
+    while steps.position() < until && changes.len() < BATCH_DOCUMENTS_MAX {
+        match next_changes(steps).await {
+            Ok(Some((of_step, position, commit))) => {
+                changes.extend(of_step);
+                last = Some((position, commit));
+            }
+            Ok(None) => break,
             Err(err) => {
                 failure = Some(err);
                 break;
             }
         }
-        last = Some((step.recorded.position, step.recorded.sealed.hash()));
+        tokio::task::consume_budget().await;
     }
     if let Some((position, commit)) = last {
         let store = store.clone();
@@ -257,12 +311,20 @@ async fn advance<L: CommitLog>(
     failure.map_or(Ok(last.is_some()), Err)
 }
 
+/// What the next commit changes, with its position and hash.
+async fn next_changes<L: CommitLog>(
+    steps: &mut Steps<L>,
+) -> Result<Option<(Changes, u64, Hash)>, PumpError> {
+    let Some(step) = steps.next().await? else { return Ok(None) };
+    Ok(Some((applied(&step)?, step.recorded.position, step.recorded.sealed.hash())))
+}
+
 /// What a step changes in all views.
 fn applied(step: &Step) -> Result<Changes, PumpError> {
     let Step { recorded, before, after } = step;
     let mut changes = Changes::new();
     for view in VIEWS {
-        let applied = view.apply(&mut changes, recorded, before.as_ref(), after.as_ref());
+        let applied = view.apply(&mut changes, recorded, before.as_deref(), after.as_deref());
         applied.map_err(|source| PumpError::View {
             position: recorded.position,
             commit: named(recorded),

@@ -7,15 +7,18 @@
 //! up to where is noted in a file of its own, because sled opens some damaged files as if empty.
 
 mod digest;
+mod history;
 mod opening;
 mod reads;
+mod recent;
 
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use futures::TryStreamExt;
+use ledger_core::codec::CodecError;
 use ledger_core::commit::Hash;
 use ledger_core::derived::EngineError;
 use ledger_core::store::{CommitLog, StoreError};
@@ -23,9 +26,11 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use self::digest::Digest;
+pub use self::history::{AuditFilter, Page, Paging};
 use self::opening::{Found, Odd};
-pub use self::reads::{AuditFilter, DumpEntry, Page, Paging};
-use crate::views::{Changes, view_set};
+pub use self::reads::DumpEntry;
+use self::recent::{Difference, Recent};
+use crate::views::{Changes, ViewError, view_set};
 
 /// Keys that begin so hold no documents.
 const META_PREFIX: u8 = 0;
@@ -68,6 +73,22 @@ pub enum ViewStoreError {
         key: String,
         /// What is wrong with it.
         source: serde_json::Error,
+    },
+    /// A commit holds an event that this version cannot read.
+    #[error("position {position} holds an event that cannot be read")]
+    Undecodable {
+        /// Position in the log.
+        position: u64,
+        /// The event and what is wrong with it.
+        source: CodecError,
+    },
+    /// What a commit changed or cost cannot be told.
+    #[error("what position {position} did cannot be told")]
+    History {
+        /// Position in the log.
+        position: u64,
+        /// What is wrong.
+        source: ViewError,
     },
     /// The caller's pagination cursor is none that was handed out.
     #[error("{0:?} is not a cursor that was handed out: start without one")]
@@ -154,6 +175,8 @@ struct Shared {
     dir: PathBuf,
     /// `None` once closed. Written under the write lock only, so that a scan sees whole commits.
     open: RwLock<Option<Found>>,
+    /// Locked before `open`, so that one commit follows the other.
+    recent: Mutex<Recent>,
     status: watch::Sender<ViewsStatus>,
     /// Released with the last handle.
     _lock: File,
@@ -187,8 +210,13 @@ impl ViewStore {
         };
         let status = ViewsStatus { position: found.head.position, failure: None };
         let (status, _) = watch::channel(status);
-        let shared =
-            Shared { dir: dir.to_owned(), open: RwLock::new(Some(found)), status, _lock: lock };
+        let shared = Shared {
+            dir: dir.to_owned(),
+            open: RwLock::new(Some(found)),
+            recent: Mutex::new(Recent::new()),
+            status,
+            _lock: lock,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -247,21 +275,14 @@ impl ViewStore {
         position: u64,
         commit: Hash,
     ) -> Result<(), ViewStoreError> {
+        let mut recent = self.shared.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let compared = self.read(|found| recent.difference(found, changes))?;
+        let Difference { documents, digest } = compared;
         let mut open = self.write_lock();
         let found = open.as_mut().ok_or(ViewStoreError::Closed)?;
-        let mut digest = found.head.digest;
-        for (key, value) in changes.iter() {
-            if let Some(old) = found.engine.get(key.as_bytes())? {
-                digest.toggle(key.as_bytes(), &old);
-            }
-            if let Some(new) = value {
-                digest.toggle(key.as_bytes(), new);
-            }
-        }
         let head = Head { position, commit, digest, views: found.head.views.clone() };
         let stored = head.write()?;
-        let documents = changes.iter().map(|(key, value)| (key.as_bytes(), value));
-        found.engine.write(documents.chain([(Head::KEY, Some(stored.as_slice()))]))?;
+        found.engine.write(documents.into_iter().chain([(Head::KEY, Some(stored.as_slice()))]))?;
         found.head = head;
         drop(open);
         self.shared.status.send_modify(|status| status.position = position);

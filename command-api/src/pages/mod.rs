@@ -173,12 +173,13 @@ async fn load_home(state: &AppState, principal: &Principal) -> Result<Home, Prob
         due.filter(|due| principal.scope.includes(&due.customer, &due.reseller)).collect();
     let due_soon = due.iter().filter(|due| due.due_at <= soon).count();
     let due = due.into_iter().take(ROWS_MAX).map(|due| DueRow::of(due, now)).collect();
+    let log = state.ledger.log();
     let mut changes = match &principal.scope {
-        Scope::All => views.last_changes(None, ROWS_MAX)?,
+        Scope::All => views.last_changes(log, None, ROWS_MAX).await?,
         Scope::Reseller(_) | Scope::Customer(_) => {
             let mut changes = Vec::new();
-            for row in &customers {
-                changes.extend(views.last_changes(Some(&row.of.customer), ROWS_MAX)?);
+            for id in changed_last(&customers) {
+                changes.extend(views.last_changes(log, Some(id), ROWS_MAX).await?);
             }
             changes
         }
@@ -187,6 +188,13 @@ async fn load_home(state: &AppState, principal: &Principal) -> Result<Home, Prob
     let changes = changes.into_iter().take(ROWS_MAX).map(ChangeRow::from).collect();
     let frame = Frame::of(state, principal);
     Ok(Home { frame, customers, licences: Share::of(used, total), due_soon, due, changes })
+}
+
+/// Those customers whose commits can be among the last [`ROWS_MAX`] of all.
+fn changed_last(customers: &[CustomerRow]) -> impl Iterator<Item = &CustomerId> {
+    let mut newest: Vec<_> = customers.iter().map(|row| &row.of).collect();
+    newest.sort_by_key(|customer| std::cmp::Reverse(customer.position));
+    newest.into_iter().take(ROWS_MAX).map(|customer| &customer.customer)
 }
 
 /// One customer: subscriptions with their deadlines, licences, what is due and what happened.
@@ -218,6 +226,7 @@ async fn load_customer(
     let all = views.subscriptions(id)?.into_iter().map(|s| SubscriptionCard::of(s, now));
     let (active, ended) = all.partition(|card| card.is_active);
     let due = views.all_due(usize::MAX)?.into_iter().filter(|due| due.customer == *id);
+    let changes = views.last_changes(state.ledger.log(), Some(id), ROWS_MAX).await?;
     Ok(OneCustomer {
         frame: Frame::of(state, principal),
         customer: customer.into(),
@@ -225,7 +234,7 @@ async fn load_customer(
         ended,
         licences: views.licences(id)?.into_iter().map(LicenceRow::from).collect(),
         due: due.map(|due| DueRow::of(due, now)).collect(),
-        changes: views.last_changes(Some(id), ROWS_MAX)?.into_iter().map(ChangeRow::from).collect(),
+        changes: changes.into_iter().map(ChangeRow::from).collect(),
     })
 }
 

@@ -58,7 +58,8 @@ pub(crate) async fn audit(
     let query = ListQuery { limit, cursor, min_position };
     let views = state.views_at(min_position).await?;
     views.customer(&customer)?.ok_or_else(|| Problem::customer_unknown(&customer))?;
-    Ok(Json(list_of(views.audit(&customer, &filter, &paging(&query)?)?)))
+    let log = state.ledger.log();
+    Ok(Json(list_of(views.audit(log, &customer, &filter, &paging(&query)?).await?)))
 }
 
 /// Lists every charge and credit, with everything it was computed from.
@@ -74,7 +75,7 @@ pub(crate) async fn charges(
     principal.sees(&state, &customer).await?;
     let views = state.views_at(query.min_position).await?;
     views.customer(&customer)?.ok_or_else(|| Problem::customer_unknown(&customer))?;
-    Ok(Json(list_of(views.charges(&customer, &paging(&query)?)?)))
+    Ok(Json(list_of(views.charges(state.ledger.log(), &customer, &paging(&query)?).await?)))
 }
 
 fn paging(query: &ListQuery) -> Result<Paging, Problem> {

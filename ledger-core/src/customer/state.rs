@@ -162,7 +162,24 @@ impl Subscription {
     }
 }
 
+/// What a text, a small struct and their place in a map take up, in bytes; measured.
+const ENTRY_BYTES: usize = 160;
+
 impl Customer {
+    /// The memory it takes up, roughly, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let subscriptions = self.subscriptions.values().map(|subscription| {
+            let texts = subscription.services.len().saturating_add(4).saturating_mul(ENTRY_BYTES);
+            let lots = subscription.lots.len().saturating_mul(size_of::<Lot>());
+            size_of::<Subscription>().saturating_add(texts).saturating_add(lots)
+        });
+        let users = self.assignments.values().map(BTreeMap::len);
+        let external = self.external.values().map(|held| held.services.len().saturating_add(2));
+        let entries = users.chain(external).fold(0, usize::saturating_add);
+        subscriptions.fold(entries.saturating_mul(ENTRY_BYTES), usize::saturating_add)
+    }
+
     /// Seats of `offer` over all living subscriptions. Source: domain, section 7.
     #[must_use]
     pub fn valid(&self, offer: &OfferId) -> u32 {

@@ -1,8 +1,7 @@
 //! One stream as the command path keeps it: its state, the answers already given, and the commits on
 //! their way to the disk.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::mem::size_of;
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,16 +12,13 @@ use tokio::sync::Notify;
 use super::ExecuteError;
 use super::journal::refusal_of;
 use crate::commit::{Commit, Hash, SealedCommit};
-use crate::customer::{Customer, Event, Lot, Subscription, evolve};
+use crate::customer::{Customer, Event, evolve};
 use crate::ids::{CommandId, Role};
 use crate::snapshot::Snapshot;
 use crate::store::Head;
 
 /// What an account takes up with nothing in it, in bytes.
 const EMPTY_BYTES: usize = 1024;
-
-/// What a text, a small struct and their place in a map take up, in bytes; measured.
-const ENTRY_BYTES: usize = 160;
 
 /// What the answer to one command takes up, in bytes.
 const ANSWER_BYTES: usize = 32;
@@ -214,7 +210,7 @@ impl Account {
         (self.bytes == 0 || is_due).then(|| {
             self.estimated_with = answers;
             let answers = answers.saturating_mul(ANSWER_BYTES);
-            let customer = self.customer.as_ref().map_or(0, bytes_of);
+            let customer = self.customer.as_ref().map_or(0, Customer::memory_bytes);
             self.bytes = EMPTY_BYTES.saturating_add(answers).saturating_add(customer);
             self.bytes
         })
@@ -224,19 +220,6 @@ impl Account {
 fn is_final(commit: &Commit) -> Result<bool, ExecuteError> {
     let is_transient = refusal_of(commit)?.is_some_and(|refusal| refusal.is_transient);
     Ok(commit.actor.role != Role::Scheduler && !is_transient)
-}
-
-/// Roughly the memory that a customer takes up, in bytes.
-fn bytes_of(customer: &Customer) -> usize {
-    let subscriptions = customer.subscriptions.values().map(|subscription| {
-        let texts = subscription.services.len().saturating_add(4).saturating_mul(ENTRY_BYTES);
-        let lots = subscription.lots.len().saturating_mul(size_of::<Lot>());
-        size_of::<Subscription>().saturating_add(texts).saturating_add(lots)
-    });
-    let users = customer.assignments.values().map(BTreeMap::len);
-    let external = customer.external.values().map(|held| held.services.len().saturating_add(2));
-    let entries = users.chain(external).fold(0, usize::saturating_add);
-    subscriptions.fold(entries.saturating_mul(ENTRY_BYTES), usize::saturating_add)
 }
 
 /// The commits of one account that are on their way to the disk.

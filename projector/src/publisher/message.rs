@@ -189,7 +189,12 @@ pub(super) fn documents(steps: &[Step]) -> Result<BTreeMap<Place, Document>, Vie
     for step in steps {
         for (bucket, name, view) in BUCKETS {
             let mut changes = Changes::new();
-            view.apply(&mut changes, &step.recorded, step.before.as_ref(), step.after.as_ref())?;
+            view.apply(
+                &mut changes,
+                &step.recorded,
+                step.before.as_deref(),
+                step.after.as_deref(),
+            )?;
             for (key, json) in changes.iter() {
                 let key = key.get(name.len().saturating_add(1)..).unwrap_or_default();
                 let place = Place { bucket, key: key.replace('/', ".") };
@@ -207,7 +212,7 @@ fn instant(instant: DateTime<Utc>) -> String {
 }
 
 fn padded(number: u64) -> String {
-    crate::views::padded(number)
+    format!("{number:020}")
 }
 
 /// `SeatsAdded` becomes `seats-added`.

@@ -4,7 +4,18 @@ use std::fmt;
 
 use ledger_core::commit::{Hash, NotAHash};
 
-/// Exclusive or of the SHA-256 of every entry.
+/// SHA-256 of one entry: its key and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry(Hash);
+
+impl Entry {
+    pub(super) fn of(key: &[u8], value: &[u8]) -> Self {
+        let length = u64::try_from(key.len()).unwrap_or(u64::MAX).to_be_bytes();
+        Self(Hash::of(&[&length, key, value].concat()))
+    }
+}
+
+/// Exclusive or of all entries.
 ///
 /// Finds damage, not forgery: whoever can write the views can write their digest, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,10 +23,8 @@ pub(super) struct Digest([u8; 32]);
 
 impl Digest {
     /// Adds an entry that is not in the set, or removes one that is.
-    pub(super) fn toggle(&mut self, key: &[u8], value: &[u8]) {
-        let length = u64::try_from(key.len()).unwrap_or(u64::MAX).to_be_bytes();
-        let entry = Hash::of(&[&length, key, value].concat());
-        for (byte, toggled) in self.0.iter_mut().zip(entry.as_bytes()) {
+    pub(super) fn toggle(&mut self, entry: Entry) {
+        for (byte, toggled) in self.0.iter_mut().zip(entry.0.as_bytes()) {
             *byte ^= toggled;
         }
     }
@@ -38,13 +47,13 @@ mod tests {
     #[test]
     fn the_digest_depends_on_the_set_only() {
         let (mut one, mut other) = (Digest::default(), Digest::default());
-        one.toggle(b"a", b"1");
-        one.toggle(b"b", b"2");
-        other.toggle(b"b", b"2");
-        other.toggle(b"x", b"9");
-        other.toggle(b"a", b"1");
+        one.toggle(Entry::of(b"a", b"1"));
+        one.toggle(Entry::of(b"b", b"2"));
+        other.toggle(Entry::of(b"b", b"2"));
+        other.toggle(Entry::of(b"x", b"9"));
+        other.toggle(Entry::of(b"a", b"1"));
         assert_ne!(one, other);
-        other.toggle(b"x", b"9");
+        other.toggle(Entry::of(b"x", b"9"));
         assert_eq!(one, other);
         assert_eq!(Digest::parse(&one.to_string()), Ok(one));
     }
@@ -52,8 +61,8 @@ mod tests {
     #[test]
     fn where_the_key_ends_matters() {
         let (mut one, mut other) = (Digest::default(), Digest::default());
-        one.toggle(b"ab", b"c");
-        other.toggle(b"a", b"bc");
+        one.toggle(Entry::of(b"ab", b"c"));
+        other.toggle(Entry::of(b"a", b"bc"));
         assert_ne!(one, other);
     }
 }

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use ledger_core::derived::{self, Engine, EngineError, LockError, NotOpened, Report};
 
-use super::digest::Digest;
+use super::digest::{Digest, Entry};
 use super::{Head, ViewStoreError, is_meta};
 use crate::views::view_set;
 
-/// Pages kept in memory, in bytes on disk.
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// Pages kept in memory, in bytes on disk; in memory they take many times as much.
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// File that tells up to which position the views were flushed.
 const FLUSHED: &str = "flushed";
@@ -77,7 +77,7 @@ fn find(dir: &Path, report: Report<'_>) -> Result<Found, Odd> {
         if is_meta(key) {
             return true;
         }
-        digest.toggle(key, &value);
+        digest.toggle(Entry::of(key, &value));
         entries = entries.saturating_add(1);
         entries % ENTRIES_PER_REPORT != 0 || report()
     })?;

@@ -1,45 +1,15 @@
-//! Typed reads.
+//! Typed reads of stored documents.
 
 use chrono::{DateTime, Utc};
 use ledger_core::ids::{CustomerId, SubscriptionId};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::{ViewStore, ViewStoreError, is_meta};
-use crate::views::audit::{self, AuditDocument};
-use crate::views::changes::{self, ChangeDocument};
-use crate::views::charges::{self, ChargeDocument};
 use crate::views::customers::{self, CustomerDocument};
 use crate::views::due::{self, DueDocument};
 use crate::views::licences::{self, LicenceDocument};
 use crate::views::subscriptions::{self, SubscriptionDocument};
 use crate::views::{key, prefix};
-
-/// A part of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Page<T> {
-    /// The documents, in the order of the log.
-    pub items: Vec<T>,
-    /// What to ask for next; absent when this is the end. Has no meaning of its own.
-    pub next: Option<String>,
-}
-
-/// Which part of a list is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Paging {
-    /// `next` of the page before; from the start when `None`.
-    pub after: Option<String>,
-    /// Most documents in the page; a page has at least one if there is one.
-    pub limit: usize,
-}
-
-/// Which changes of quantity are asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AuditFilter {
-    /// Only of this subscription.
-    pub subscription: Option<SubscriptionId>,
-}
 
 /// A document with its key, as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,36 +82,6 @@ impl ViewStore {
         self.list(&prefix(licences::NAME, &[customer.as_str()]), usize::MAX, |_| true)
     }
 
-    /// The changes of quantities of a customer, in the order of the log.
-    ///
-    /// # Errors
-    ///
-    /// As every read; [`ViewStoreError::NotACursor`] for a wrong `after`.
-    pub fn audit(
-        &self,
-        customer: &CustomerId,
-        filter: &AuditFilter,
-        paging: &Paging,
-    ) -> Result<Page<AuditDocument>, ViewStoreError> {
-        let prefix = prefix(audit::NAME, &[customer.as_str()]);
-        self.page(&prefix, paging, |document: &AuditDocument| {
-            filter.subscription.as_ref().is_none_or(|wanted| *wanted == document.subscription)
-        })
-    }
-
-    /// The charge lines of a customer, in the order of the log.
-    ///
-    /// # Errors
-    ///
-    /// As every read; [`ViewStoreError::NotACursor`] for a wrong `after`.
-    pub fn charges(
-        &self,
-        customer: &CustomerId,
-        paging: &Paging,
-    ) -> Result<Page<ChargeDocument>, ViewStoreError> {
-        self.page(&prefix(charges::NAME, &[customer.as_str()]), paging, |_| true)
-    }
-
     /// What is due at `until` or before, the earliest first.
     ///
     /// # Errors
@@ -160,34 +100,6 @@ impl ViewStore {
     /// As every read.
     pub fn all_due(&self, limit: usize) -> Result<Vec<DueDocument>, ViewStoreError> {
         self.list(&prefix(due::NAME, &[]), limit, |_| true)
-    }
-
-    /// The last commits of one customer or of all, the newest first.
-    ///
-    /// # Errors
-    ///
-    /// As every read.
-    pub fn last_changes(
-        &self,
-        customer: Option<&CustomerId>,
-        limit: usize,
-    ) -> Result<Vec<ChangeDocument>, ViewStoreError> {
-        let Some(customer) = customer else { return self.last_changes_of_all(limit) };
-        let prefix = prefix(changes::NAME, &[changes::OF, customer.as_str()]);
-        let newest = self.newest(&prefix, limit)?;
-        newest.iter().map(|entry| parsed(&entry.key, &entry.json)).collect()
-    }
-
-    fn last_changes_of_all(&self, limit: usize) -> Result<Vec<ChangeDocument>, ViewStoreError> {
-        let prefix = prefix(changes::NAME, &[changes::AT]);
-        let mut documents = Vec::new();
-        for entry in self.newest(&prefix, limit)? {
-            let customer: CustomerId = parsed(&entry.key, &entry.json)?;
-            let position = entry.key.get(prefix.len()..).unwrap_or_default();
-            let key = key(changes::NAME, &[changes::OF, customer.as_str(), position]);
-            documents.extend(self.one::<ChangeDocument>(&key)?);
-        }
-        Ok(documents)
     }
 
     /// Every document with its key, in the order of keys: equal for views of the same commits.
@@ -236,60 +148,6 @@ impl ViewStore {
         })?;
         failure.map_or(Ok(items), Err)
     }
-
-    /// A page of those documents below `prefix` that are wanted.
-    fn page<T: DeserializeOwned>(
-        &self,
-        prefix: &str,
-        paging: &Paging,
-        is_wanted: impl Fn(&T) -> bool,
-    ) -> Result<Page<T>, ViewStoreError> {
-        let from = first_after(prefix, paging.after.as_deref())?;
-        let limit = paging.limit.max(1);
-        let (mut items, mut last, mut next) = (Vec::new(), String::new(), None);
-        let mut failure = None;
-        self.read(|found| {
-            Ok(found.engine.scan(prefix.as_bytes(), &from, |key, json| {
-                match parsed(&text(key), &json) {
-                    Ok(item) if is_wanted(&item) => {
-                        if items.len() == limit {
-                            next = Some(std::mem::take(&mut last));
-                            return false;
-                        }
-                        items.push(item);
-                        last = text(key.get(prefix.len()..).unwrap_or_default());
-                    }
-                    Ok(_) => {}
-                    Err(err) => failure = Some(err),
-                }
-                failure.is_none()
-            })?)
-        })?;
-        failure.map_or(Ok(Page { items, next }), Err)
-    }
-
-    fn newest(&self, prefix: &str, limit: usize) -> Result<Vec<DumpEntry>, ViewStoreError> {
-        let mut entries = Vec::new();
-        self.read(|found| {
-            Ok(found.engine.scan_back(prefix.as_bytes(), |key, json| {
-                if limit <= entries.len() {
-                    return false;
-                }
-                entries.push(DumpEntry { key: text(key), json });
-                true
-            })?)
-        })?;
-        Ok(entries)
-    }
-}
-
-/// The smallest key after the one that the cursor stands for.
-fn first_after(prefix: &str, cursor: Option<&str>) -> Result<Vec<u8>, ViewStoreError> {
-    let Some(cursor) = cursor else { return Ok(Vec::new()) };
-    if cursor.is_empty() || !cursor.chars().all(|c| c.is_ascii_digit() || c == '.') {
-        return Err(ViewStoreError::NotACursor(cursor.to_owned()));
-    }
-    Ok([prefix.as_bytes(), cursor.as_bytes(), &[0]].concat())
 }
 
 fn parsed<T: DeserializeOwned>(key: &str, json: &[u8]) -> Result<T, ViewStoreError> {

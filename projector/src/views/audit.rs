@@ -1,10 +1,7 @@
-//! Quantity audit: one document per change of a quantity, never changed afterwards.
-//! Key: `audit@1/CUSTOMER/POSITION.EVENT.LINE`.
+//! Quantity audit: one document per change of a quantity. Made of the commit when asked for, not stored.
 
 use chrono::{DateTime, Utc};
-use ledger_core::customer::{
-    Customer, Event, QuantityChange, RuleSet, SubscriptionUpgraded, UpgradeTarget,
-};
+use ledger_core::customer::{Event, QuantityChange, RuleSet, SubscriptionUpgraded, UpgradeTarget};
 use ledger_core::ids::{
     ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role, SubscriptionId,
 };
@@ -12,9 +9,7 @@ use ledger_core::record::Recorded;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Changes, View, ViewError, customer_of, key, ordinal, padded};
-
-pub(crate) const NAME: &str = "audit@1";
+use super::customer_of;
 
 /// A change of one quantity: who, when, why, under which rules, by which command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -81,37 +76,14 @@ pub struct Changed<'a> {
     pub rules: Option<&'a RuleSet>,
 }
 
-/// The view of quantity changes.
-#[derive(Clone, Copy, Debug)]
-pub struct Audit;
-
-impl View for Audit {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn apply(
-        &self,
-        changes: &mut Changes,
-        recorded: &Recorded,
-        _: Option<&Customer>,
-        after: Option<&Customer>,
-    ) -> Result<(), ViewError> {
-        let (Some(id), Some(after)) = (customer_of(recorded), after) else { return Ok(()) };
-        for (index, event) in recorded.events.iter().enumerate() {
-            for (line, changed) in quantity_changes(event).iter().enumerate() {
-                let place = format!(
-                    "{}.{:05}.{}",
-                    padded(recorded.position),
-                    ordinal(index),
-                    ordinal(line)
-                );
-                let document = document(recorded, id, index, changed, after);
-                changes.put(key(NAME, &[id.as_str(), &place]), &document)?;
-            }
-        }
-        Ok(())
-    }
+/// The changes of quantities in a commit of a customer whom `reseller` serves, in order.
+pub(crate) fn documents(recorded: &Recorded, reseller: &ResellerId) -> Vec<AuditDocument> {
+    let Some(id) = customer_of(recorded) else { return Vec::new() };
+    let events = recorded.events.iter().enumerate();
+    let changed = events.flat_map(|(index, event)| {
+        quantity_changes(event).into_iter().map(move |changed| (index, changed))
+    });
+    changed.map(|(index, changed)| document(recorded, id, index, &changed, reseller)).collect()
 }
 
 /// The changes of quantity in `event`: none, one, or source and target of an upgrade.
@@ -190,14 +162,14 @@ fn document(
     customer: &CustomerId,
     index: usize,
     changed: &Changed<'_>,
-    after: &Customer,
+    reseller: &ResellerId,
 ) -> AuditDocument {
     let commit = recorded.commit();
     let (from, to) = ends(changed.quantity);
     AuditDocument {
         event_id: recorded.event_id(index),
         customer: customer.clone(),
-        reseller: after.profile.reseller.clone(),
+        reseller: reseller.clone(),
         subscription: changed.subscription.clone(),
         offer: changed.offer.clone(),
         from,

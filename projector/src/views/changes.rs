@@ -1,23 +1,14 @@
-//! Last changes: one document per commit of a customer, never changed afterwards.
-//! Keys: `changes@2/of/CUSTOMER/POSITION` for the document, `changes@2/at/POSITION` for its customer.
+//! Last changes: one document per commit of a customer. Made of the commit when asked for, not stored.
 
 use chrono::{DateTime, Utc};
-use ledger_core::customer::{Customer, Event};
+use ledger_core::customer::Event;
 use ledger_core::ids::{ActorId, CommandId, CustomerId, OfferId, Reason, Role, SubscriptionId};
 use ledger_core::record::Recorded;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::audit::{Changed, quantity_changes};
-use super::{Changes, View, ViewError, customer_of, key, padded};
-
-pub(crate) const NAME: &str = "changes@2";
-
-/// Part of the key under which the documents of one customer are.
-pub(crate) const OF: &str = "of";
-
-/// Part of the key under which the customers of all commits are.
-pub(crate) const AT: &str = "at";
+use super::{ViewError, customer_of};
 
 /// What one command changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -68,40 +59,19 @@ pub struct QuantityDocument {
     pub to: u32,
 }
 
-/// The view of the last changes.
-#[derive(Clone, Copy, Debug)]
-pub struct LastChanges;
-
-impl View for LastChanges {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn apply(
-        &self,
-        changes: &mut Changes,
-        recorded: &Recorded,
-        _: Option<&Customer>,
-        _: Option<&Customer>,
-    ) -> Result<(), ViewError> {
-        let Some(id) = customer_of(recorded) else { return Ok(()) };
-        let position = padded(recorded.position);
-        changes.put(key(NAME, &[AT, &position]), id)?;
-        changes.put(key(NAME, &[OF, id.as_str(), &position]), &document(recorded, id)?)
-    }
-}
-
 /// The part of a stored request that names the command.
 #[derive(Deserialize)]
 struct Asked {
     command: String,
 }
 
-fn document(recorded: &Recorded, customer: &CustomerId) -> Result<ChangeDocument, ViewError> {
+/// What a commit changed; `None` for a commit of the catalogue.
+pub(crate) fn document(recorded: &Recorded) -> Result<Option<ChangeDocument>, ViewError> {
+    let Some(customer) = customer_of(recorded) else { return Ok(None) };
     let commit = recorded.commit();
     let changed = recorded.events.iter().flat_map(quantity_changes);
     let Asked { command } = serde_json::from_slice(&commit.request)?;
-    Ok(ChangeDocument {
+    Ok(Some(ChangeDocument {
         position: recorded.position,
         customer: customer.clone(),
         version: commit.version,
@@ -114,7 +84,7 @@ fn document(recorded: &Recorded, customer: &CustomerId) -> Result<ChangeDocument
         command,
         events: recorded.events.iter().map(Event::name).map(ToOwned::to_owned).collect(),
         quantities: changed.map(|changed| quantity(&changed)).collect(),
-    })
+    }))
 }
 
 fn quantity(changed: &Changed<'_>) -> QuantityDocument {

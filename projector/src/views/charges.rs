@@ -1,9 +1,7 @@
-//! Charge lines: one document each, never changed afterwards.
-//! Key: `charges@1/CUSTOMER/POSITION.LINE`.
+//! Charge lines: one document each. Made of the commit when asked for, not stored.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ledger_core::charges::{ChargeLine, ChargeType};
-use ledger_core::customer::Customer;
 use ledger_core::ids::{
     ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, Role, SubscriptionId,
 };
@@ -13,9 +11,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Changes, View, ViewError, customer_of, key, ordinal, padded};
-
-pub(crate) const NAME: &str = "charges@1";
+use super::{ViewError, customer_of};
 
 /// One line of a bill, with everything it was computed from and who caused it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -88,29 +84,11 @@ pub struct ChargeDocument {
     pub position: u64,
 }
 
-/// The view of charge lines.
-#[derive(Clone, Copy, Debug)]
-pub struct Charges;
-
-impl View for Charges {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn apply(
-        &self,
-        changes: &mut Changes,
-        recorded: &Recorded,
-        _: Option<&Customer>,
-        _: Option<&Customer>,
-    ) -> Result<(), ViewError> {
-        let Some(id) = customer_of(recorded) else { return Ok(()) };
-        for (index, line) in recorded.charge_lines()?.into_iter().enumerate() {
-            let place = format!("{}.{:05}", padded(recorded.position), ordinal(index));
-            changes.put(key(NAME, &[id.as_str(), &place]), &document(recorded, id, line))?;
-        }
-        Ok(())
-    }
+/// The charge lines of a commit, in order.
+pub(crate) fn documents(recorded: &Recorded) -> Result<Vec<ChargeDocument>, ViewError> {
+    let Some(id) = customer_of(recorded) else { return Ok(Vec::new()) };
+    let lines = recorded.charge_lines()?.into_iter();
+    Ok(lines.map(|line| document(recorded, id, line)).collect())
 }
 
 fn document(recorded: &Recorded, customer: &CustomerId, line: ChargeLine) -> ChargeDocument {
