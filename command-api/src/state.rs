@@ -35,7 +35,7 @@ pub struct AppState {
     /// Who may come in.
     pub tokens: Tokens,
     /// Signed checkpoints of the log.
-    pub proofs: Proofs,
+    pub proofs: Arc<Proofs>,
     /// Who is signed in to the dashboard.
     pub sessions: Sessions,
     /// What has happened so far, for operators.

@@ -137,10 +137,10 @@ fn second(server: &Server) -> Arc<AppState> {
             command_api::clock::SimulatedClock::open(&root, None, None).unwrap(),
         ),
         tokens: first.tokens.clone(),
-        proofs: command_api::proofs::Proofs::new(
+        proofs: Arc::new(command_api::proofs::Proofs::new(
             ledger_core::folder::DataFolder::open(&root).unwrap(),
             first.ledger.log().clone(),
-        ),
+        )),
         sessions: command_api::pages::session::Sessions::default(),
         metrics: command_api::metrics::Metrics::default(),
         publishing: first.publishing.clone(),
