@@ -281,3 +281,49 @@ impl From<ProofError> for Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use ledger_core::folder::ClockKind;
+    use ledger_core::store::segment::SegmentOptions;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn proofs(dir: &TempDir) -> Proofs {
+        let folder = DataFolder::open_or_create(dir.path(), ClockKind::Real).unwrap();
+        let log = SegmentLog::open(&folder.log(), SegmentOptions::default()).unwrap();
+        Proofs::new(folder, log)
+    }
+
+    #[test]
+    fn a_request_that_is_given_up_does_not_let_the_next_one_open_the_same_files() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let dir = TempDir::new().unwrap();
+            let proofs = Arc::new(proofs(&dir));
+            let (go_on, waiting) = std::sync::mpsc::channel::<()>();
+            let busy = spawn_blocking(move || waiting.recv());
+            assert!(proofs.archive().now_or_never().is_none(), "it waits for a thread");
+            assert!(proofs.archive.try_lock().is_err(), "the opening goes on");
+            go_on.send(()).unwrap();
+            busy.await.unwrap().unwrap();
+            assert_eq!(proofs.archive().await.unwrap().size(), 0);
+        });
+    }
+
+    #[tokio::test]
+    async fn checkpoints_that_are_not_published_are_told_until_they_are() {
+        let dir = TempDir::new().unwrap();
+        let ((signed, _), (status, failure)) = (mpsc::unbounded_channel(), watch::channel(None));
+        let proofs = proofs(&dir).published_by(Some(Publishing { signed, failure }));
+        assert!(proofs.complaint().is_empty());
+        status.send_replace(Some("another past".to_owned()));
+        let expected = "Checkpoints are not published over NATS; the ledger's log says why.";
+        assert_eq!(proofs.complaint(), [expected]);
+        status.send_replace(None);
+        assert!(proofs.complaint().is_empty());
+    }
+}

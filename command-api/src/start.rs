@@ -448,7 +448,26 @@ fn url(address: SocketAddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_lost_task_keeps_nothing_else_from_being_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let args = ["command-api", "--demo", "--data", data.to_str().unwrap()];
+        let mut running = open(&Config::try_parse_from(args).unwrap()).await.unwrap();
+        let state = Arc::clone(&running.state);
+        running.tasks.insert(0, tokio::spawn(async { panic!("as planned") }));
+        assert!(matches!(running.stop().await, Err(StartError::Worker)));
+        let signed = std::fs::read_to_string(data.join("proofs/checkpoints")).unwrap();
+        assert!(signed.contains(&format!("\n{}\n", state.ledger.log().durable_position())));
+        for log in [state.ledger.log(), state.ledger.journal()] {
+            let waited = log.wait_beyond(log.durable_position()).await;
+            assert!(matches!(waited, Err(StoreError::Closed)), "{waited:?}");
+        }
+    }
 
     #[test]
     fn the_lines_to_try_name_any_folder() {
