@@ -85,7 +85,9 @@ impl Data {
     fn root(&self) -> Hash {
         let mut tree = merkle::Tree::default();
         let commits: Vec<_> = block_on(self.log.read_from(1).try_collect()).unwrap();
-        commits.iter().for_each(|stored| tree.push(stored.hash()));
+        for stored in commits {
+            tree.push(stored.hash());
+        }
         tree.root()
     }
 
