@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ledger_core::commit::SealedCommit;
+use ledger_core::commit::{Hash, SealedCommit};
 use ledger_core::folder::DataFolder;
 use ledger_core::proof::archive::{Archive, Signed};
 use ledger_core::proof::{Proof, ProofError};
@@ -25,16 +25,27 @@ pub struct Proofs {
     log: SegmentLog,
     archive: Arc<tokio::sync::Mutex<Opened>>,
     complaint: Mutex<Option<&'static str>>,
-    publishing: Option<mpsc::UnboundedSender<Checkpoint>>,
+    publishing: Option<Publishing>,
     /// Checkpoints handed over to be published.
     handed_over: AtomicUsize,
+}
+
+/// Where checkpoints are handed over to be published.
+#[derive(Debug)]
+pub struct Publishing {
+    /// Takes what was signed.
+    pub signed: mpsc::UnboundedSender<Checkpoint>,
+    /// Why it is not published.
+    pub failure: watch::Receiver<Option<String>>,
 }
 
 /// Whether the checkpoints have been opened.
 #[derive(Debug)]
 pub enum Opened {
-    /// Nobody has asked for them, or it failed and is tried again.
+    /// Nobody has asked for them yet.
     NotYet,
+    /// They could not be opened: tried again when the next checkpoint is due or asked for.
+    Failed,
     /// They can be used.
     Open(Box<Archive>),
     /// The log is not the one that was signed: nothing is signed until a restart has looked again.
@@ -55,15 +66,18 @@ impl Proofs {
 
     /// The same, but hands every checkpoint over to be published, those of earlier runs included.
     #[must_use]
-    pub fn published_by(self, publisher: Option<mpsc::UnboundedSender<Checkpoint>>) -> Self {
-        Self { publishing: publisher, ..self }
+    pub fn published_by(self, publishing: Option<Publishing>) -> Self {
+        Self { publishing, ..self }
     }
 
-    /// A sentence when checkpoints cannot be signed.
+    /// A sentence when checkpoints cannot be signed, and one when they cannot be published.
     #[must_use]
-    pub fn complaint(&self) -> Option<String> {
-        let complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
-        complaint.map(str::to_owned)
+    pub fn complaint(&self) -> Vec<String> {
+        let signing = *self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        let failure = self.publishing.as_ref().and_then(|to| to.failure.borrow().clone());
+        let publishing =
+            failure.map(|_| "Checkpoints are not published over NATS; the ledger's log says why.");
+        signing.into_iter().chain(publishing).map(str::to_owned).collect()
     }
 
     /// What was signed so far; waits while it is being opened.
@@ -71,36 +85,73 @@ impl Proofs {
     /// # Errors
     ///
     /// [`Kind::ProofsStopped`], or what is wrong with the log.
-    pub async fn archive(&self) -> Result<Guard, Problem> {
-        let mut opened = Arc::clone(&self.archive).lock_owned().await;
-        if matches!(*opened, Opened::NotYet) {
-            match self.noted(self.open().await?) {
-                Ok(archive) => {
-                    self.hand_over(&archive);
-                    *opened = Opened::Open(Box::new(archive));
-                }
-                Err(err) => {
-                    if matches!(err, ProofError::Contradicted(_)) {
-                        *opened = Opened::Contradicted;
-                    }
-                    return Err(err.into());
-                }
-            }
-        }
-        let archive = OwnedMutexGuard::try_map(opened, |opened| match opened {
+    pub async fn archive(self: &Arc<Self>) -> Result<Guard, Problem> {
+        let archive = OwnedMutexGuard::try_map(self.opened(false).await?, |opened| match opened {
             Opened::Open(archive) => Some(&mut **archive),
-            Opened::NotYet | Opened::Contradicted => None,
+            Opened::NotYet | Opened::Failed | Opened::Contradicted => None,
         });
         archive.map_err(|_| stopped())
     }
 
-    /// Opens them on a thread of their own: the hashes of a large log take seconds to read.
-    async fn open(&self) -> Result<Result<Archive, ProofError>, Problem> {
-        let (folder, log, runtime) = (self.folder.clone(), self.log.clone(), Handle::current());
+    /// The checkpoints, opened if nobody has tried to yet, or if it failed and is to be tried again.
+    async fn opened(
+        self: &Arc<Self>,
+        is_tried_again: bool,
+    ) -> Result<OwnedMutexGuard<Opened>, Problem> {
+        let opened = Arc::clone(&self.archive).lock_owned().await;
+        match *opened {
+            Opened::NotYet => self.open(opened).await,
+            Opened::Failed if is_tried_again => self.open(opened).await,
+            Opened::Failed | Opened::Open(_) | Opened::Contradicted => Ok(opened),
+        }
+    }
+
+    /// Opens them on a thread of their own: the hashes of a large log take seconds to read. The lock is
+    /// held until that is done, even if nobody waits for it any more.
+    async fn open(
+        self: &Arc<Self>,
+        mut opened: OwnedMutexGuard<Opened>,
+    ) -> Result<OwnedMutexGuard<Opened>, Problem> {
+        let (proofs, runtime) = (Arc::clone(self), Handle::current());
         let opening = spawn_blocking(move || {
-            runtime.block_on(async { Archive::open(&folder, &log.id(), &log).await })
+            let (folder, log) = (&proofs.folder, &proofs.log);
+            let archive = runtime.block_on(Archive::open(folder, &log.id(), log));
+            proofs.note(&archive);
+            match archive {
+                Ok(archive) => {
+                    proofs.hand_over(&archive);
+                    *opened = Opened::Open(Box::new(archive));
+                    Ok(opened)
+                }
+                Err(err) => {
+                    let is_contradicted = matches!(err, ProofError::Contradicted(_));
+                    *opened = if is_contradicted { Opened::Contradicted } else { Opened::Failed };
+                    Err(err.into())
+                }
+            }
         });
-        opening.await.map_err(|err| Problem::internal(&err))
+        opening.await.map_err(|err| Problem::internal(&err))?
+    }
+
+    /// Works with what was opened, on a thread of its own and to the end, even if nobody waits for it
+    /// any more. A log that is not the one that was signed ends the signing.
+    async fn work<T: Send + 'static>(
+        self: &Arc<Self>,
+        mut opened: OwnedMutexGuard<Opened>,
+        work: impl AsyncFnOnce(&Self, &mut Archive) -> Result<T, ProofError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let (proofs, runtime) = (Arc::clone(self), Handle::current());
+        let working = spawn_blocking(move || {
+            let Opened::Open(archive) = &mut *opened else { return Err(stopped()) };
+            let result = runtime.block_on(work(&proofs, archive));
+            proofs.hand_over(archive);
+            if matches!(result, Err(ProofError::Contradicted(_))) {
+                *opened = Opened::Contradicted;
+                proofs.note(&result);
+            }
+            result.map_err(Problem::from)
+        });
+        working.await.map_err(|err| Problem::internal(&err))?
     }
 
     /// Signs a checkpoint over all that is durable, unless the last one covers it.
@@ -108,26 +159,28 @@ impl Proofs {
     /// # Errors
     ///
     /// [`Kind::LogEmpty`], [`Kind::ProofsStopped`], or what is wrong with the log.
-    pub async fn sign(&self) -> Result<Signed, Problem> {
-        let mut archive = self.archive().await?;
-        self.noted(archive.follow(&self.log).await)?;
-        let signing = spawn_blocking(move || {
-            let signed = archive.sign().cloned();
-            (archive, signed)
-        });
-        let (archive, signed) = signing.await.map_err(|err| Problem::internal(&err))?;
-        self.hand_over(&archive);
-        drop(archive);
-        self.settled(signed).await
+    pub async fn sign(self: &Arc<Self>) -> Result<Signed, Problem> {
+        let sign = async |proofs: &Self, archive: &mut Archive| {
+            let signed = match archive.follow(&proofs.log).await {
+                Ok(()) => archive.sign(&proofs.log).await.cloned(),
+                Err(err) => Err(err),
+            };
+            if !matches!(signed, Err(ProofError::Contradicted(_))) {
+                proofs.note(&signed);
+            }
+            signed
+        };
+        self.work(self.opened(true).await?, sign).await
     }
 
     /// Hands over what was signed since the last time; the archive's lock makes it one at a time.
     fn hand_over(&self, archive: &Archive) {
-        let Some(publisher) = &self.publishing else { return };
+        let Some(publishing) = &self.publishing else { return };
         let before = self.handed_over.swap(archive.signed().len(), Ordering::Relaxed);
         for (number, signed) in (1..).zip(archive.signed()).skip(before) {
+            let (key_id, note) = (signed.key_id.clone(), signed.note.clone());
             // Without a receiver publishing has ended, and has said why.
-            let _ = publisher.send(Checkpoint { number, note: signed.note.clone() });
+            let _ = publishing.signed.send(Checkpoint { key_id, number, note });
         }
     }
 
@@ -137,35 +190,43 @@ impl Proofs {
     ///
     /// [`Kind::CheckpointUnknown`], [`Kind::PositionNotCovered`] or [`Kind::ProofsStopped`].
     pub async fn prove(
-        &self,
+        self: &Arc<Self>,
         position: u64,
-        commit: &SealedCommit,
+        commit: SealedCommit,
         size: Option<u64>,
     ) -> Result<Proof, Problem> {
-        let proof = self.archive().await?.prove(position, commit, size);
-        match proof {
-            Err(ProofError::Contradicted(_)) => self.settled(proof).await,
-            proof => Ok(proof?),
-        }
+        let prove = async move |proofs: &Self, archive: &mut Archive| {
+            archive.prove(&proofs.log, position, &commit, size).await
+        };
+        self.work(self.opened(false).await?, prove).await
     }
 
-    /// Notes a failure, and ends the signing when the log is not the one that was signed.
-    async fn settled<T>(&self, result: Result<T, ProofError>) -> Result<T, Problem> {
-        if matches!(result, Err(ProofError::Contradicted(_))) {
-            *self.archive.lock().await = Opened::Contradicted;
-        }
-        Ok(self.noted(result)?)
+    /// Proof that the checkpoint over `to` commits continues the one over `from`, and both of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::CheckpointUnknown`], [`Kind::QueryInvalid`] or [`Kind::ProofsStopped`].
+    pub async fn consistency(
+        self: &Arc<Self>,
+        from: u64,
+        to: u64,
+    ) -> Result<(Vec<Hash>, [Signed; 2]), Problem> {
+        let prove = async move |proofs: &Self, archive: &mut Archive| {
+            let path = archive.consistency(&proofs.log, from, to).await?;
+            Ok((path, [archive.of_size(from)?.clone(), archive.of_size(to)?.clone()]))
+        };
+        self.work(self.opened(false).await?, prove).await
     }
 
     /// Signs what was recorded since the last checkpoint; failures are logged.
-    pub async fn keep_up(&self) {
+    pub async fn keep_up(self: &Arc<Self>) {
         // What goes wrong is noted there.
         let _ = self.sign().await;
     }
 
     /// Notes a failure for `/readyz` and the ledger's own log, and that it is over.
-    fn noted<T>(&self, result: Result<T, ProofError>) -> Result<T, ProofError> {
-        let complaint = match &result {
+    fn note<T>(&self, result: &Result<T, ProofError>) {
+        let complaint = match result {
             Ok(_) | Err(ProofError::Empty) => None,
             Err(err) => {
                 tracing::error!(error = %chain(err), "no checkpoint is signed");
@@ -177,7 +238,6 @@ impl Proofs {
             }
         };
         *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) = complaint;
-        result
     }
 }
 
@@ -219,5 +279,51 @@ impl From<ProofError> for Problem {
             | ProofError::Damaged { .. }
             | ProofError::Contradicted(_) => stopped(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use ledger_core::folder::ClockKind;
+    use ledger_core::store::segment::SegmentOptions;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn proofs(dir: &TempDir) -> Proofs {
+        let folder = DataFolder::open_or_create(dir.path(), ClockKind::Real).unwrap();
+        let log = SegmentLog::open(&folder.log(), SegmentOptions::default()).unwrap();
+        Proofs::new(folder, log)
+    }
+
+    #[test]
+    fn a_request_that_is_given_up_does_not_let_the_next_one_open_the_same_files() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let dir = TempDir::new().unwrap();
+            let proofs = Arc::new(proofs(&dir));
+            let (go_on, waiting) = std::sync::mpsc::channel::<()>();
+            let busy = spawn_blocking(move || waiting.recv());
+            assert!(proofs.archive().now_or_never().is_none(), "it waits for a thread");
+            assert!(proofs.archive.try_lock().is_err(), "the opening goes on");
+            go_on.send(()).unwrap();
+            busy.await.unwrap().unwrap();
+            assert_eq!(proofs.archive().await.unwrap().size(), 0);
+        });
+    }
+
+    #[tokio::test]
+    async fn checkpoints_that_are_not_published_are_told_until_they_are() {
+        let dir = TempDir::new().unwrap();
+        let ((signed, _), (status, failure)) = (mpsc::unbounded_channel(), watch::channel(None));
+        let proofs = proofs(&dir).published_by(Some(Publishing { signed, failure }));
+        assert!(proofs.complaint().is_empty());
+        status.send_replace(Some("another past".to_owned()));
+        let expected = "Checkpoints are not published over NATS; the ledger's log says why.";
+        assert_eq!(proofs.complaint(), [expected]);
+        status.send_replace(None);
+        assert!(proofs.complaint().is_empty());
     }
 }

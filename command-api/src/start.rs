@@ -17,7 +17,7 @@ use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Request};
 use ledger_core::snapshot::Snapshots;
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use ledger_core::store::{CommitLog, StoreError};
-use projector::publisher::checkpoints::{Checkpoint, run_checkpoints};
+use projector::publisher::checkpoints::run_checkpoints;
 use projector::publisher::{PublisherOptions, PublisherStatus, run_publisher};
 use projector::pump::run_views;
 use projector::view_store::{ViewStore, ViewStoreError};
@@ -154,7 +154,7 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
     let (publishing, publisher) = publisher(config, &log, &views, &stop);
     let (to_publish, checkpoints) = checkpoints(config, &stop);
     let backups = Backups::new(folder.clone(), config.backups.clone());
-    let proofs = Proofs::new(folder, log.clone()).published_by(to_publish);
+    let proofs = Arc::new(Proofs::new(folder, log.clone()).published_by(to_publish));
     let mut tasks = vec![spawn_views(log, views.clone(), stop.clone())];
     tasks.extend(checkpoints);
     tasks.extend(publisher);
@@ -263,15 +263,16 @@ fn publisher(
 fn checkpoints(
     config: &Config,
     stop: &watch::Receiver<bool>,
-) -> (Option<mpsc::UnboundedSender<Checkpoint>>, Option<JoinHandle<()>>) {
+) -> (Option<proofs::Publishing>, Option<JoinHandle<()>>) {
     let Some(options) = publisher_options(config) else { return (None, None) };
-    let (sender, signed) = mpsc::unbounded_channel();
-    let task = run_checkpoints(options, signed, stop.clone());
+    let (signed, to_publish) = mpsc::unbounded_channel();
+    let (status, failure) = watch::channel(None);
+    let task = run_checkpoints(options, to_publish, status, stop.clone());
     let task = tokio::spawn(async move {
-        // The publisher says itself why it stopped.
+        // The publisher says itself why it stopped; /readyz repeats it.
         let _ = task.await;
     });
-    (Some(sender), Some(task))
+    (Some(proofs::Publishing { signed, failure }), Some(task))
 }
 
 fn publisher_options(config: &Config) -> Option<PublisherOptions> {
@@ -316,26 +317,30 @@ fn read_catalogue(path: &Path) -> Result<Catalogue, StartError> {
 }
 
 impl Running {
-    /// Stops the tasks, signs a last checkpoint, then closes views and logs.
+    /// Stops the tasks, signs a last checkpoint, then closes views and logs. What fails keeps nothing
+    /// else from being stopped.
     ///
     /// # Errors
     ///
-    /// [`StartError`] when something cannot be closed; all that was acknowledged is safe.
+    /// The first [`StartError`] when something cannot be closed; all that was acknowledged is safe.
     pub async fn stop(self) -> Result<(), StartError> {
         self.state.stopping.send_replace(true);
         self.shutdown.send_replace(true);
+        let mut ended = Ok(());
         for task in self.tasks {
-            task.await.map_err(|_| StartError::Worker)?;
+            ended = ended.and(task.await.map_err(|_| StartError::Worker));
         }
         let state = self.state;
         state.proofs.keep_up().await;
         let close = move || -> Result<(), StartError> {
             state.snapshots.close();
-            state.views.close()?;
-            state.ledger.log().close()?;
-            Ok(state.ledger.journal().close()?)
+            let views = state.views.close().map_err(StartError::from);
+            let log = state.ledger.log().close();
+            let journal = state.ledger.journal().close();
+            views.and(log.and(journal).map_err(StartError::from))
         };
-        spawn_blocking(close).await.map_err(|_| StartError::Worker)?
+        let closed = spawn_blocking(close).await.map_err(|_| StartError::Worker);
+        ended.and(closed.flatten())
     }
 }
 
@@ -446,7 +451,26 @@ fn url(address: SocketAddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_lost_task_keeps_nothing_else_from_being_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let args = ["command-api", "--demo", "--data", data.to_str().unwrap()];
+        let mut running = open(&Config::try_parse_from(args).unwrap()).await.unwrap();
+        let state = Arc::clone(&running.state);
+        running.tasks.insert(0, tokio::spawn(async { panic!("as planned") }));
+        assert!(matches!(running.stop().await, Err(StartError::Worker)));
+        let signed = std::fs::read_to_string(data.join("proofs/checkpoints")).unwrap();
+        assert!(signed.contains(&format!("\n{}\n", state.ledger.log().durable_position())));
+        for log in [state.ledger.log(), state.ledger.journal()] {
+            let waited = log.wait_beyond(log.durable_position()).await;
+            assert!(matches!(waited, Err(StoreError::Closed)), "{waited:?}");
+        }
+    }
 
     #[test]
     fn the_lines_to_try_name_any_folder() {

@@ -36,7 +36,7 @@ pub struct AppState {
     /// Who may come in.
     pub tokens: Tokens,
     /// Signed checkpoints of the log.
-    pub proofs: Proofs,
+    pub proofs: Arc<Proofs>,
     /// Makes backups while the ledger works.
     pub backups: Backups,
     /// Who is signed in to the dashboard.

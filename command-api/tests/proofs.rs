@@ -168,6 +168,46 @@ async fn a_key_that_others_can_read_is_told_until_it_is_mended() {
 }
 
 #[tokio::test]
+async fn checkpoints_that_cannot_be_opened_are_not_read_again_for_every_request() {
+    let server = Server::with_acme().await;
+    let note = sign(&server).await;
+    let Server { running, dir } = server;
+    running.stop().await.unwrap();
+    let path = dir.path().join("data/proofs/checkpoints");
+    let kept = dir.path().join("kept");
+    fs::rename(&path, &kept).unwrap();
+    let server = Server::start(dir, &[]).await;
+    server.get("/v1/checkpoints/latest").await.problem(503, "PROOFS_STOPPED");
+    let reason = "No checkpoint is signed at the moment; the ledger's log says why.";
+    assert_eq!(server.get("/readyz").await.ok()["reasons"], json!([reason]));
+    server.by("operator", "POST", "/v1/checkpoints").send().await.problem(503, "PROOFS_STOPPED");
+    fs::rename(&kept, &path).unwrap();
+    server.get("/v1/checkpoints/latest").await.problem(503, "PROOFS_STOPPED");
+    server.get("/v1/log/1/proof").await.problem(503, "PROOFS_STOPPED");
+    assert_eq!(sign(&server).await, note);
+    assert_eq!(server.get("/v1/checkpoints/latest").await.text, note);
+    assert_eq!(server.get("/readyz").await.ok()["reasons"], json!([]));
+}
+
+#[tokio::test]
+async fn damaged_hashes_stop_neither_proofs_nor_the_signing() {
+    let server = Server::with_acme().await;
+    sign(&server).await;
+    let path = server.dir.path().join("data/proofs/hashes");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[32] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    for position in 1..4 {
+        let answer = server.get(&format!("/v1/log/{position}/proof")).await;
+        let proof: Proof = serde_json::from_str(&answer.text).unwrap();
+        proof.check(&key(&server)).unwrap();
+    }
+    server.post(ADD, &seats(1)).await.ok();
+    sign(&server).await;
+    assert_eq!(server.get("/readyz").await.ok()["reasons"], json!([]));
+}
+
+#[tokio::test]
 async fn a_checkpoint_is_signed_every_so_many_minutes_while_the_log_grows() {
     let server = Server::with_acme().await;
     server.settle().await;

@@ -138,7 +138,10 @@ fn second(server: &Server) -> Arc<AppState> {
             command_api::clock::SimulatedClock::open(&root, None, None).unwrap(),
         ),
         tokens: first.tokens.clone(),
-        proofs: command_api::proofs::Proofs::new(folder.clone(), first.ledger.log().clone()),
+        proofs: Arc::new(command_api::proofs::Proofs::new(
+            folder.clone(),
+            first.ledger.log().clone(),
+        )),
         backups: command_api::backups::Backups::new(folder, None),
         sessions: command_api::pages::session::Sessions::default(),
         metrics: command_api::metrics::Metrics::default(),

@@ -236,6 +236,18 @@ pub fn write_secret_durably(path: &Path, content: &[u8]) -> io::Result<()> {
     replace(path, content, 0o600)
 }
 
+/// Makes a folder that nobody but its owner may use, unless it is there; a power cut does not undo it.
+///
+/// # Errors
+///
+/// The system's answer.
+pub fn make_private_folder(path: &Path) -> io::Result<()> {
+    let parent = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    // Whoever made it may have been killed before this.
+    File::open(parent)?.sync_all()
+}
+
 fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let parent = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let beside = path.with_extension("new");

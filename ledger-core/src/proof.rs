@@ -70,15 +70,11 @@ pub enum ProofError {
     #[error("no random key can be made: {0}")]
     Random(getrandom::Error),
     /// The file of signed checkpoints is not as it was written.
-    #[error(
-        "{path}: checkpoint {number}: {reason}; restore the file, or keys/checkpoint.pub, from a backup"
-    )]
+    #[error("{path}: {reason}")]
     Damaged {
         /// The file of checkpoints.
         path: PathBuf,
-        /// Which of them, from 1.
-        number: usize,
-        /// What is wrong with it.
+        /// What is wrong with it, and what to do.
         reason: String,
     },
     /// The log is not the one that was signed. Nothing more is signed.

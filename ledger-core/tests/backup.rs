@@ -29,9 +29,9 @@ fn the_parts_of_a_backup_fit_whatever_happens_while_it_is_made() {
     let mut archive = block_on(Archive::open(&folder, &log.id(), &log)).unwrap();
     let into = dir.path().join("copy");
     append(&log, "early");
-    archive.sign().unwrap_err();
+    block_on(archive.sign(&log)).unwrap_err();
     block_on(archive.follow(&log)).unwrap();
-    archive.sign().unwrap();
+    block_on(archive.sign(&log)).unwrap();
 
     let mut names = 0..;
     backup(&folder, (&log, &journal), &into, &mut |_, _, _| {
@@ -40,7 +40,7 @@ fn the_parts_of_a_backup_fit_whatever_happens_while_it_is_made() {
         append(&log, &name);
         append(&journal, &name);
         block_on(archive.follow(&log)).unwrap();
-        archive.sign().unwrap();
+        block_on(archive.sign(&log)).unwrap();
         ControlFlow::Continue(())
     })
     .unwrap();

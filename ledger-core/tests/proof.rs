@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
+use futures::TryStreamExt;
 use futures::executor::block_on;
 use ledger_core::commit::{Commit, Hash, SealedCommit};
 use ledger_core::folder::{ClockKind, DataFolder};
@@ -71,7 +72,23 @@ impl Data {
     }
 
     fn sign(&self) -> Signed {
-        self.open().unwrap().sign().unwrap().clone()
+        block_on(self.open().unwrap().sign(&self.log)).unwrap().clone()
+    }
+
+    fn rotate(&self) -> (VerifierKey, Signed) {
+        let mut archive = self.open().unwrap();
+        let (key, signed) = block_on(archive.rotate(&self.log)).unwrap();
+        (key, signed.clone())
+    }
+
+    /// The root over all that was recorded, from the log alone.
+    fn root(&self) -> Hash {
+        let mut tree = merkle::Tree::default();
+        let commits: Vec<_> = block_on(self.log.read_from(1).try_collect()).unwrap();
+        for stored in commits {
+            tree.push(stored.hash());
+        }
+        tree.root()
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -80,7 +97,7 @@ impl Data {
 
     fn prove(&self, position: u64) -> Proof {
         let commit = block_on(commit_at(&self.log, position)).unwrap().unwrap();
-        self.open().unwrap().prove(position, &commit, None).unwrap()
+        block_on(self.open().unwrap().prove(&self.log, position, &commit, None)).unwrap()
     }
 
     fn verifiers(&self) -> Vec<VerifierKey> {
@@ -136,8 +153,9 @@ fn an_empty_log_gets_no_checkpoint_and_no_files() {
     let data = Data::new();
     let mut archive = data.open().unwrap();
     assert!(matches!(archive.latest(), Err(ProofError::NoCheckpoint)));
-    assert!(matches!(archive.sign(), Err(ProofError::Empty)));
-    assert!(!data.file("proofs").exists());
+    assert!(matches!(block_on(archive.sign(&data.log)), Err(ProofError::Empty)));
+    assert!(matches!(block_on(archive.rotate(&data.log)), Err(ProofError::Empty)));
+    assert!(!data.file("proofs").exists() && !data.file("keys").exists());
 }
 
 #[test]
@@ -175,15 +193,16 @@ fn a_proof_proves_its_own_commit_only() {
 #[test]
 fn a_proof_needs_a_checkpoint_that_covers_the_commit() {
     let data = Data::of(&["a", "b"]);
-    let none = data.open().unwrap().prove(1, &commit("a"), None);
-    assert!(matches!(none, Err(ProofError::NoCheckpoint)));
+    let prove = |position, text, size| {
+        block_on(data.open().unwrap().prove(&data.log, position, &commit(text), size))
+    };
+    assert!(matches!(prove(1, "a", None), Err(ProofError::NoCheckpoint)));
     data.sign();
     data.record("c");
-    let archive = data.open().unwrap();
-    let late = archive.prove(3, &commit("c"), None);
+    let late = prove(3, "c", None);
     assert!(matches!(late, Err(ProofError::NotCovered { position: 3, size: 2 })));
-    assert!(matches!(archive.prove(0, &commit("a"), None), Err(ProofError::NotCovered { .. })));
-    let unknown = archive.prove(1, &commit("a"), Some(1));
+    assert!(matches!(prove(0, "a", None), Err(ProofError::NotCovered { .. })));
+    let unknown = prove(1, "a", Some(1));
     assert!(matches!(unknown, Err(ProofError::NoSuchCheckpoint(1))));
 }
 
@@ -193,11 +212,11 @@ fn later_checkpoints_continue_earlier_ones() {
     let old = data.sign();
     data.record_all(&["d", "e", "f", "g"]);
     let new = data.sign();
-    let archive = data.open().unwrap();
-    let path = archive.consistency(3, 7).unwrap();
+    let consistency = |from, to| block_on(data.open().unwrap().consistency(&data.log, from, to));
+    let path = consistency(3, 7).unwrap();
     assert!(merkle::is_consistent((3, old.root), (7, new.root), &path));
-    assert!(matches!(archive.consistency(7, 3), Err(ProofError::Order { from: 7, to: 3 })));
-    assert!(matches!(archive.consistency(2, 7), Err(ProofError::NoSuchCheckpoint(2))));
+    assert!(matches!(consistency(7, 3), Err(ProofError::Order { from: 7, to: 3 })));
+    assert!(matches!(consistency(2, 7), Err(ProofError::NoSuchCheckpoint(2))));
 }
 
 #[test]
@@ -233,9 +252,9 @@ fn a_changed_commit_is_noticed_when_it_is_to_be_proved() {
     let data = Data::of(&["a", "b", "c"]);
     data.sign();
     let data = data.with_log(&["a", "x", "c"]);
-    let refused = data.open().unwrap().prove(2, &commit("x"), None);
+    let refused = block_on(data.open().unwrap().prove(&data.log, 2, &commit("x"), None));
     let text = refused.unwrap_err().to_string();
-    assert!(text.contains("another commit was signed at position 2"), "{text}");
+    assert!(text.contains("a commit from position 1 to 3 was changed"), "{text}");
 }
 
 #[test]
@@ -296,18 +315,136 @@ fn changed_checkpoints_are_refused() {
     assert!(refused.contains("checkpoint 2: it is not signed with a trusted key"), "{refused}");
 }
 
+/// Flips a bit of every hash in the file from index `first` to before `end`.
+fn flip(path: &Path, first: usize, end: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    (first..end).for_each(|index| bytes[index * 32] ^= 1);
+    fs::write(path, bytes).unwrap();
+}
+
 #[test]
-fn hashes_that_change_while_they_are_in_use_are_not_signed() {
+fn hashes_that_change_while_they_are_in_use_are_made_again_before_anything_is_signed_or_proved() {
+    let data = Data::of(&["a", "b", "c"]);
+    let old = data.sign();
+    data.record("d");
+    let new = data.sign();
+    let (path, key) = (data.file("proofs/hashes"), data.verifier());
+    let whole = fs::read(&path).unwrap();
+    for index in 0..4 {
+        let mut archive = data.open().unwrap();
+        for (position, text) in (1..).zip(["a", "b", "c", "d"]) {
+            flip(&path, index, index + 1);
+            let proof = block_on(archive.prove(&data.log, position, &commit(text), None));
+            assert_eq!(proof.unwrap().check(&key), Ok(commit(text)), "{index} {position}");
+            fs::write(&path, &whole).unwrap();
+        }
+        flip(&path, index, index + 1);
+        let path = block_on(archive.consistency(&data.log, 3, 4)).unwrap();
+        assert!(merkle::is_consistent((3, old.root), (4, new.root), &path), "{index}");
+    }
+    for spoil in [|path: &Path| flip(path, 0, 4), |path: &Path| fs::remove_file(path).unwrap()] {
+        let mut archive = data.open().unwrap();
+        data.record(&format!("e{}", archive.size()));
+        block_on(archive.follow(&data.log)).unwrap();
+        spoil(&path);
+        let signed = block_on(archive.sign(&data.log)).unwrap().clone();
+        assert_eq!(data.open().unwrap().latest().unwrap(), &signed);
+        assert_eq!(data.root(), signed.root);
+    }
+}
+
+#[test]
+fn hashes_that_change_before_they_are_signed_do_not_decide_what_is_signed() {
+    let data = Data::of(&["a"]);
+    data.sign();
+    data.record_all(&["b", "c"]);
+    let mut archive = data.open().unwrap();
+    // The hashes are written, but the note cannot be.
+    let (path, kept) = (data.file("proofs/checkpoints"), data.file("kept"));
+    fs::rename(&path, &kept).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(matches!(block_on(archive.sign(&data.log)), Err(ProofError::Io { .. })));
+    fs::remove_dir(&path).unwrap();
+    fs::rename(&kept, &path).unwrap();
+    flip(&data.file("proofs/hashes"), 1, 3);
+    assert_eq!(block_on(archive.sign(&data.log)).unwrap().root, data.root());
+}
+
+#[test]
+fn a_log_that_is_changed_while_it_is_in_use_gets_no_checkpoint_and_no_proof() {
     let data = Data::of(&["a", "b"]);
     data.sign();
     let mut archive = data.open().unwrap();
-    data.record("c");
+    let data = data.with_log(&["a", "x", "c"]);
     block_on(archive.follow(&data.log)).unwrap();
-    let path = data.file("proofs/hashes");
-    let changed: Vec<u8> = fs::read(&path).unwrap().iter().map(|byte| byte ^ 1).collect();
-    fs::write(&path, changed).unwrap();
-    assert!(matches!(archive.sign(), Err(ProofError::Contradicted(_))));
-    assert_eq!(data.open().unwrap().signed().len(), 1);
+    flip(&data.file("proofs/hashes"), 0, 1);
+    let before = fs::read(data.file("proofs/checkpoints")).unwrap();
+    let signed = block_on(archive.sign(&data.log));
+    assert!(matches!(signed, Err(ProofError::Contradicted(_))), "{signed:?}");
+    let proved = block_on(archive.prove(&data.log, 2, &commit("x"), None));
+    assert!(matches!(proved, Err(ProofError::Contradicted(_))), "{proved:?}");
+    assert_eq!(fs::read(data.file("proofs/checkpoints")).unwrap(), before);
+}
+
+#[test]
+fn lost_checkpoints_are_missed_as_long_as_there_is_a_key() {
+    let data = Data::of(&["a", "b"]);
+    data.sign();
+    let (checkpoints, kept) = (data.file("proofs/checkpoints"), data.file("kept"));
+    fs::rename(&checkpoints, &kept).unwrap();
+    for key in ["keys/checkpoint.pub", "keys/checkpoint.key"] {
+        let text = data.open().unwrap_err().to_string();
+        assert!(
+            text.contains("proofs/checkpoints: it is missing, although there is a key"),
+            "{text}"
+        );
+        assert!(text.contains("restore it from a backup"), "{text}");
+        let away = data.file("keys/away");
+        fs::rename(data.file(key), &away).unwrap();
+        assert!(matches!(data.open(), Err(ProofError::Damaged { .. })), "without {key}");
+        fs::rename(&away, data.file(key)).unwrap();
+    }
+    assert!(!checkpoints.exists());
+    fs::rename(&kept, &checkpoints).unwrap();
+    assert_eq!(data.sign().size, 2);
+}
+
+#[test]
+fn moving_keys_and_checkpoints_away_begins_with_a_new_key() {
+    let data = Data::of(&["a", "b"]);
+    let old = data.sign();
+    for folder in ["keys", "proofs"] {
+        fs::remove_dir_all(data.file(folder)).unwrap();
+    }
+    let new = data.sign();
+    assert_eq!((new.size, new.root), (old.size, old.root));
+    assert_ne!(new.key_id, old.key_id);
+}
+
+#[test]
+fn a_crash_after_the_first_key_was_made_is_not_taken_for_a_loss() {
+    let data = Data::of(&["a"]);
+    let mut archive = data.open().unwrap();
+    // The hashes cannot be written, so it goes no further than the key.
+    let hashes = data.file("proofs/hashes");
+    fs::create_dir_all(&hashes).unwrap();
+    assert!(matches!(block_on(archive.sign(&data.log)), Err(ProofError::Io { .. })));
+    assert!(data.file("keys/checkpoint.key").exists());
+    fs::remove_dir(&hashes).unwrap();
+    assert_eq!(data.sign().size, 1);
+}
+
+#[test]
+fn a_restored_folder_without_the_secret_key_proves_but_signs_nothing() {
+    let data = Data::of(&["a"]);
+    data.sign();
+    fs::remove_file(data.file("keys/checkpoint.key")).unwrap();
+    fs::remove_file(data.file("proofs/hashes")).unwrap();
+    assert_eq!(data.prove(1).check(&data.verifier()), Ok(commit("a")));
+    data.record("b");
+    let refused = block_on(data.open().unwrap().sign(&data.log)).unwrap_err().to_string();
+    assert!(refused.contains("keys/checkpoint.key is missing"), "{refused}");
+    assert!(refused.ends_with("restore it from a backup"), "{refused}");
 }
 
 #[test]
@@ -315,11 +452,7 @@ fn a_changed_key_is_vouched_for_by_the_old_one() {
     let data = Data::of(&["a", "b"]);
     data.sign();
     let old = data.verifier();
-    let (new, rotation) = {
-        let mut archive = data.open().unwrap();
-        let (new, rotation) = archive.rotate().unwrap();
-        (new, rotation.clone())
-    };
+    let (new, rotation) = data.rotate();
     assert_eq!(data.verifiers(), [old.clone(), new.clone()]);
     for key in [&old, &new] {
         let read = Checkpoint::open(&rotation.note, std::slice::from_ref(key)).unwrap();
@@ -347,8 +480,7 @@ fn a_change_of_the_key_survives_a_crash_after_every_step() {
         data.sign();
         let files = ["keys/checkpoint.key", "keys/checkpoint.pub", "proofs/checkpoints"];
         let before = files.map(|name| fs::read(data.file(name)).unwrap());
-        let (new, _) =
-            data.open().unwrap().rotate().map(|(new, note)| (new, note.clone())).unwrap();
+        let (new, _) = data.rotate();
         if written.contains(&"keys/checkpoint.next") {
             fs::rename(data.file("keys/checkpoint.key"), data.file("keys/checkpoint.next"))
                 .unwrap();
@@ -363,8 +495,7 @@ fn a_change_of_the_key_survives_a_crash_after_every_step() {
 
         data.record("c");
         assert_eq!(data.sign().size, 3, "the ledger goes on after step {step}");
-        let again = data.open().unwrap().rotate().map(|(key, note)| (key, note.clone()));
-        let (key, note) = again.unwrap();
+        let (key, note) = data.rotate();
         assert_eq!(key == new, step < 4, "an interrupted change goes on with its key");
         assert!(!data.file("keys/checkpoint.next").exists());
         let latest = Checkpoint::open(&note.note, &[key]).unwrap();

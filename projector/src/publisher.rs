@@ -132,7 +132,7 @@ pub enum PublishError {
     },
     /// Another past is published already. Nothing more is, so that it can be told apart.
     #[error("checkpoint {0} in the bucket checkpoints is not the one of this ledger")]
-    OtherCheckpoint(u64),
+    OtherCheckpoint(String),
     /// The name of the ledger cannot be part of an event's source.
     #[error("{0:?} is no name for a ledger: use letters, digits, '-', '_' and '.'")]
     Name(String),

@@ -15,6 +15,8 @@ use ledger_core::customer::Command;
 use ledger_core::folder::{ClockKind, DataFolder};
 use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, Reason, Role, StreamId};
 use ledger_core::ledger::{Ledger, LedgerOptions, Request};
+use ledger_core::proof::checkpoint::Checkpoint;
+use ledger_core::proof::note::SigningKey;
 use ledger_core::store::CommitLog;
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use replay_tool::exit::Exit;
@@ -352,6 +354,33 @@ fn a_changed_key_is_followed_from_the_old_one() {
     data.tell(&[("bolt", json!({ "command": "AddSeats", "subscription": "s1", "seats": 1 }))]);
     let later = data.ask(&["checkpoint", "--json"]).json().remove(0);
     assert_eq!((&later["key"], &later["size"]), (&json!(keys[1]), &json!(9)));
+    fs::write(data.file("kept"), later["note"].as_str().unwrap()).unwrap();
+    assert_eq!(data.verify(&[]).exit, Exit::Fine, "the old key names the new one");
+    data.forge(|log| reworded(&mut log[8]));
+    assert_eq!(told(&data.verify(&["--json"])).0, "changed");
+    fs::write(data.root().join("proofs/checkpoints"), "").unwrap();
+    let refused = data.verify(&[]);
+    assert_eq!(refused.exit, Exit::Source, "nothing vouches for the new key");
+    assert!(refused.err.contains("not signed with a trusted key"), "{refused:?}");
+}
+
+#[test]
+fn a_checkpoint_that_the_key_has_signed_for_another_log_proves_nothing() {
+    let data = Data::new();
+    data.sign();
+    let secret = fs::read_to_string(data.root().join("keys/checkpoint.key")).unwrap();
+    let key: SigningKey = secret.trim().parse().unwrap();
+    let foreign = Checkpoint {
+        origin: "subscription-ledger/another".to_owned(),
+        size: 8,
+        root: Hash::ZERO,
+        new_key: None,
+    };
+    fs::write(data.file("kept"), foreign.sign(&[&key])).unwrap();
+    let refused = data.verify(&[]);
+    assert_eq!(refused.exit, Exit::Source);
+    let expected = "the checkpoint is one of subscription-ledger/another, but the key is that of ";
+    assert!(refused.err.contains(expected), "{refused:?}");
 }
 
 #[test]

@@ -114,6 +114,12 @@ fn the_key_value_buckets_hold_what_the_views_hold() {
     }
 }
 
+/// Id of the key that signs the checkpoints of a data folder.
+fn key_id(data: &Path) -> String {
+    let key = std::fs::read_to_string(data.join("keys/checkpoint.pub")).unwrap();
+    key.split('+').nth(1).unwrap().to_owned()
+}
+
 #[test]
 fn every_checkpoint_is_published_once_and_those_of_earlier_runs_are_made_up_for() {
     let dir = tempfile::tempdir().unwrap();
@@ -129,21 +135,23 @@ fn every_checkpoint_is_published_once_and_those_of_earlier_runs_are_made_up_for(
     assert_ne!(first, second);
     let _ = server.stop();
 
+    let key_id = key_id(&data);
+    let key = |number: u64| format!("{key_id}.{number:020}");
     let notes = |number: u64| -> Value {
-        let key = format!("{number:020}");
+        let key = key(number);
         let ran = subscriber(&["notes", &nats.url(), "checkpoints", &key]);
         serde_json::from_str(&ran.stdout).unwrap()
     };
     let published = ["--demo", "--nats", &nats.url()];
     let server = Server::start(&data, &published);
-    let expected = json!({ "00000000000000000001": first, "00000000000000000002": second });
+    let expected = json!({ key(1): first, key(2): second });
     assert_eq!(notes(2), expected);
     server.kill();
     let server = Server::start(&data, &published);
     let _ = server.post(&format!("{path}/grant"), &json!({ "reason": "test" }));
     let third = sign(&server);
-    assert_eq!(notes(3)["00000000000000000003"], third);
-    assert_eq!(notes(1)["00000000000000000001"], first);
+    assert_eq!(notes(3)[key(3)], third);
+    assert_eq!(notes(1)[key(1)], first);
 }
 
 #[test]
@@ -153,21 +161,52 @@ fn a_ledger_that_has_signed_another_past_publishes_none_of_it() {
     let nats = Nats::start(&dir.path().join("nats"));
     let published = ["--demo", "--nats", &nats.url()];
     let sign = |server: &Server| server.send("POST", "/v1/checkpoints", &[], "").text;
-    let note = || {
-        let key = format!("{:020}", 1);
-        subscriber(&["notes", &nats.url(), "checkpoints", &key]).stdout
+    let server = Server::start(&data, &published);
+    let _ = sign(&server);
+    let key = format!("{}.{:020}", key_id(&data), 1);
+    let note = || subscriber(&["notes", &nats.url(), "checkpoints", &key]).stdout;
+    let kept = note();
+    let path = format!("/v1/customers/{}/delegated-admin", customers(&server)[0]);
+    let _ = server.post(&format!("{path}/grant"), &json!({ "reason": "test" }));
+    let _ = server.post(&format!("{path}/revoke"), &json!({ "reason": "test" }));
+    server.kill();
+    // Who has the key can begin again with another first checkpoint.
+    std::fs::write(data.join("proofs/checkpoints"), "").unwrap();
+    let server = Server::start(&data, &published);
+    let _ = sign(&server);
+    server.wait_for_stderr(&format!(
+        "checkpoint {key} in the bucket checkpoints is not the one of this ledger"
+    ));
+    assert_eq!(note(), kept);
+    let reason = "Checkpoints are not published over NATS; the ledger's log says why.";
+    let ready = server.send("GET", "/readyz", &[], "").json();
+    let reasons = ready["reasons"].as_array().unwrap();
+    assert!(reasons.contains(&json!(reason)), "{reasons:?}");
+}
+
+#[test]
+fn a_ledger_that_had_to_begin_with_a_new_key_publishes_its_checkpoints_beside_the_old_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let nats = Nats::start(&dir.path().join("nats"));
+    let published = ["--demo", "--nats", &nats.url()];
+    let sign = |server: &Server| server.send("POST", "/v1/checkpoints", &[], "").text;
+    let notes = |key: &str| -> Value {
+        let ran = subscriber(&["notes", &nats.url(), "checkpoints", key]);
+        serde_json::from_str(&ran.stdout).unwrap()
     };
     let server = Server::start(&data, &published);
-    let _ = sign(&server);
-    let kept = note();
+    let old = sign(&server);
+    let old_key = format!("{}.{:020}", key_id(&data), 1);
+    assert_eq!(notes(&old_key)[&old_key], old);
     server.kill();
     for folder in ["proofs", "keys"] {
-        std::fs::remove_dir_all(data.join(folder)).unwrap();
+        std::fs::rename(data.join(folder), dir.path().join(folder)).unwrap();
     }
     let server = Server::start(&data, &published);
-    let _ = sign(&server);
-    server.wait_for_stderr("checkpoint 1 in the bucket checkpoints is not the one of this ledger");
-    assert_eq!(note(), kept);
+    let new = sign(&server);
+    let new_key = format!("{}.{:020}", key_id(&data), 1);
+    assert_eq!(notes(&new_key), json!({ old_key: old, new_key: new }));
 }
 
 #[test]

@@ -161,10 +161,9 @@ pub(crate) async fn consistency(
 ) -> Result<Json<ConsistencyDocument>, Problem> {
     principal.may(Action::ReadLog)?;
     let ConsistencyQuery { from, to } = query;
-    let archive = state.proofs.archive().await?;
-    let path = archive.consistency(from, to)?.iter().map(ToString::to_string).collect();
-    let from_checkpoint = archive.of_size(from)?.note.clone();
-    let to_checkpoint = archive.of_size(to)?.note.clone();
+    let (path, [earlier, later]) = state.proofs.consistency(from, to).await?;
+    let path = path.iter().map(ToString::to_string).collect();
+    let (from_checkpoint, to_checkpoint) = (earlier.note, later.note);
     Ok(Json(ConsistencyDocument { from, to, path, from_checkpoint, to_checkpoint }))
 }
 
@@ -191,7 +190,7 @@ pub(crate) async fn prove(
         None if principal.scope == Scope::All => {}
         None => return Err(unknown()),
     }
-    let proof = state.proofs.prove(position, &commit, query.size).await?;
+    let proof = state.proofs.prove(position, commit, query.size).await?;
     let Proof { position, size, commit_hash, commit, path, checkpoint } = proof;
     let path = path.iter().map(ToString::to_string).collect();
     let commit_hash = commit_hash.to_string();

@@ -5,6 +5,9 @@
 //! `hashes` the hash of every commit. The order is: hashes synced, note signed and synced, note given
 //! away. So the hashes up to the last checkpoint are durable, and what a crash leaves behind them is
 //! written over. Opening writes nothing but hashes that have to be made again.
+//!
+//! The file of checkpoints is there before the first key is. So a key without it tells that it was lost,
+//! and nothing is signed that might not continue what was in it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -18,10 +21,11 @@ use futures::TryStreamExt;
 use super::checkpoint::{Checkpoint, origin};
 use super::hashes::Hashes;
 use super::keys::KeyFiles;
-use super::note::{NoteError, SigningKey, VerifierKey};
+use super::note::{self, SigningKey, VerifierKey};
 use super::{Proof, ProofError, failed};
 use crate::commit::{Hash, SealedCommit};
-use crate::folder::DataFolder;
+use crate::folder::{DataFolder, make_private_folder};
+use crate::merkle;
 use crate::store::{CommitLog, StoreError};
 
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
@@ -47,6 +51,8 @@ pub struct Signed {
     pub size: u64,
     /// The root over them.
     pub root: Hash,
+    /// Id of the key that has signed it, or of the old one when it changes the key: 8 hexadecimal digits.
+    pub key_id: String,
     /// The note with its signatures.
     pub note: String,
 }
@@ -65,10 +71,21 @@ impl Archive {
     ) -> Result<Self, ProofError> {
         let (dir, origin) = (folder.proofs(), origin(log_id));
         let keys = KeyFiles::new(folder.keys(), origin.clone());
-        let (signed, end) = read_checkpoints(&dir.join(CHECKPOINTS), &origin)?;
+        let path = dir.join(CHECKPOINTS);
+        let found = read_checkpoints(&path, &origin)?;
+        if found.is_none() && keys.has_any()? {
+            let keys = folder.keys();
+            let (keys, proofs) = (keys.display(), dir.display());
+            let reason = format!(
+                "it is missing, although there is a key: restore it from a backup; if it is lost for good, \
+                 move {keys} and {proofs} away together, and a new key begins"
+            );
+            return Err(ProofError::Damaged { path, reason });
+        }
+        let (signed, end) = found.unwrap_or_default();
         if let Some(last) = signed.last() {
             let known = Checkpoint::open(&last.note, &keys.verifiers()?);
-            known.map_err(|err| damaged(&dir.join(CHECKPOINTS), signed.len(), err))?;
+            known.map_err(|err| damaged(&path, signed.len(), &err.to_string()))?;
         }
         let hashes = open_hashes(&dir, &signed, log).await?;
         let mut archive = Self { dir, origin, keys, hashes, signed, end };
@@ -116,15 +133,16 @@ impl Archive {
     }
 
     /// Signs a checkpoint over all commits taken in, unless the last one covers them. Blocks.
+    /// Reads `log` only when the hashes were damaged since they were opened.
     ///
     /// # Errors
     ///
-    /// [`ProofError::Contradicted`] when it would not continue the last one; [`ProofError::Empty`], or
+    /// [`ProofError::Contradicted`] when the log does not continue the last one; [`ProofError::Empty`], or
     /// what is wrong with the key or the disk. Nothing is signed then.
-    pub fn sign(&mut self) -> Result<&Signed, ProofError> {
+    pub async fn sign<L: CommitLog>(&mut self, log: &L) -> Result<&Signed, ProofError> {
         if self.signed.last().is_none_or(|last| last.size < self.hashes.size()) {
-            let key = self.keys.signing()?;
-            self.append(None, &[&key])?;
+            let key = self.key()?;
+            self.append(log, None, &[&key]).await?;
         }
         self.latest()
     }
@@ -136,51 +154,86 @@ impl Archive {
     /// # Errors
     ///
     /// As [`sign`](Self::sign); the old key is still in use then.
-    pub fn rotate(&mut self) -> Result<(VerifierKey, &Signed), ProofError> {
-        let old = self.keys.signing()?;
+    pub async fn rotate<L: CommitLog>(
+        &mut self,
+        log: &L,
+    ) -> Result<(VerifierKey, &Signed), ProofError> {
+        let old = self.key()?;
         let new = self.keys.next()?;
-        self.append(Some(new.verifier().clone()), &[&old, &new])?;
+        self.append(log, Some(new.verifier().clone()), &[&old, &new]).await?;
         self.keys.adopt(&new)?;
         Ok((new.verifier().clone(), self.latest()?))
     }
 
-    fn append(
+    /// The secret key, for a log that has something to be signed.
+    fn key(&self) -> Result<SigningKey, ProofError> {
+        if self.hashes.size() == 0 {
+            return Err(ProofError::Empty);
+        }
+        if self.signed.is_empty() {
+            let made = make_private_folder(&self.dir).map_err(failed(&self.dir, "made"));
+            let path = self.dir.join(CHECKPOINTS);
+            made.and_then(|()| write_at(&path, 0, "").map_err(failed(&path, "written")))?;
+        }
+        self.keys.signing()
+    }
+
+    async fn append<L: CommitLog>(
         &mut self,
+        log: &L,
         new_key: Option<VerifierKey>,
         keys: &[&SigningKey],
     ) -> Result<(), ProofError> {
-        let size = self.hashes.size();
-        if size == 0 {
-            return Err(ProofError::Empty);
+        if let Some(Signed { size, root, .. }) = self.signed.last() {
+            let (size, root) = (*size, *root);
+            let is_signed = |hashes: &Hashes| hashes.root_of(size).ok().filter(|it| *it == root);
+            self.fitting(log, is_signed).await?;
         }
         self.hashes.sync().map_err(failed(self.hashes.path(), "written"))?;
-        let read = failed(self.hashes.path(), "read");
-        let last = self.signed.last().map(|last| (last.root, self.hashes.root_of(last.size)));
-        if let Some((signed, found)) = last
-            && found.map_err(failed(self.hashes.path(), "read"))? != signed
-        {
-            let what = format!("{} has changed while it was in use", self.hashes.path().display());
-            return Err(ProofError::Contradicted(what));
-        }
-        let root = self.hashes.root_of(size).map_err(read)?;
+        let (size, root) = (self.hashes.size(), self.hashes.root());
         let checkpoint = Checkpoint { origin: self.origin.clone(), size, root, new_key };
         let note = checkpoint.sign(keys);
         let path = self.dir.join(CHECKPOINTS);
         let entry = format!("{note}\n");
+        let key_id = note::first_signer(&note);
+        let key_id =
+            key_id.map_err(|err| damaged(&path, self.signed.len() + 1, &err.to_string()))?;
         write_at(&path, self.end, &entry).map_err(failed(&path, "written"))?;
         self.end += u64::try_from(entry.len()).unwrap_or(u64::MAX);
-        self.signed.push(Signed { size, root, note });
+        self.signed.push(Signed { size, root, key_id, note });
         Ok(())
     }
 
-    /// Proves that `commit` is the one at `position`, by the last checkpoint or the one of a size.
+    /// What `find` makes of the hashes. When it is nothing, they do not fit what was signed: they are
+    /// made again from `log`, which decides.
+    async fn fitting<L: CommitLog, T>(
+        &mut self,
+        log: &L,
+        find: impl Fn(&Hashes) -> Option<T>,
+    ) -> Result<T, ProofError> {
+        if let Some(found) = find(&self.hashes) {
+            return Ok(found);
+        }
+        let path = self.hashes.path();
+        tracing::warn!(path = %path.display(), "the hashes have changed while in use: made again");
+        let signed = self.latest()?.size;
+        self.hashes = make_again(path.to_owned(), &self.signed, signed, log).await?;
+        self.follow(log).await?;
+        find(&self.hashes).ok_or_else(|| {
+            ProofError::Contradicted("it has changed while it was in use".to_owned())
+        })
+    }
+
+    /// Proves that `commit` is the one at `position`, by the last checkpoint or the one of a size. The
+    /// proof has been checked. Blocks, and reads `log` when the hashes do not fit what was signed.
     ///
     /// # Errors
     ///
     /// [`ProofError::NoCheckpoint`], [`ProofError::NoSuchCheckpoint`], [`ProofError::NotCovered`];
-    /// [`ProofError::Contradicted`] when another commit was signed at that position.
-    pub fn prove(
-        &self,
+    /// [`ProofError::Contradicted`] when `log` is not the one that was signed.
+    pub async fn prove<L: CommitLog>(
+        &mut self,
+        log: &L,
         position: u64,
         commit: &SealedCommit,
         size: Option<u64>,
@@ -189,31 +242,42 @@ impl Archive {
             Some(size) => self.of_size(size)?,
             None => self.latest()?,
         };
-        let size = signed.size;
+        let Signed { size, root, note: checkpoint, .. } = signed.clone();
         let index = position.checked_sub(1).filter(|index| *index < size);
         let index = index.ok_or(ProofError::NotCovered { position, size })?;
-        let read = || failed(self.hashes.path(), "read");
-        if self.hashes.get(index, index + 1).map_err(read())? != [commit.hash()] {
-            let what = format!("another commit was signed at position {position}");
-            return Err(ProofError::Contradicted(what));
-        }
-        let path = self.hashes.inclusion_path(index, size).map_err(read())?;
-        let (commit_hash, commit) = (commit.hash(), STANDARD.encode(commit.bytes()));
-        Ok(Proof { position, size, commit_hash, commit, path, checkpoint: signed.note.clone() })
+        let commit_hash = commit.hash();
+        let path = |hashes: &Hashes| {
+            let path = hashes.inclusion_path(index, size).ok()?;
+            let found = merkle::root_by_path(commit_hash, index, size, &path);
+            (found == Some(root)).then_some(path)
+        };
+        let path = self.fitting(log, path).await?;
+        let commit = STANDARD.encode(commit.bytes());
+        Ok(Proof { position, size, commit_hash, commit, path, checkpoint })
     }
 
-    /// The path that proves that the checkpoint over `to` commits continues the one over `from`.
+    /// The path that proves that the checkpoint over `to` commits continues the one over `from`. It has
+    /// been checked. Blocks, and reads `log` when the hashes do not fit what was signed.
     ///
     /// # Errors
     ///
-    /// [`ProofError::NoSuchCheckpoint`], [`ProofError::Order`] or [`ProofError::Io`].
-    pub fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, ProofError> {
-        let (from, to) = (self.of_size(from)?.size, self.of_size(to)?.size);
+    /// [`ProofError::NoSuchCheckpoint`], [`ProofError::Order`], or [`ProofError::Contradicted`] when
+    /// `log` is not the one that was signed.
+    pub async fn consistency<L: CommitLog>(
+        &mut self,
+        log: &L,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<Hash>, ProofError> {
+        let (before, after) = (self.of_size(from)?.root, self.of_size(to)?.root);
         if to < from {
             return Err(ProofError::Order { from, to });
         }
-        let path = self.hashes.consistency_path(from, to);
-        path.map_err(failed(self.hashes.path(), "read"))
+        let path = |hashes: &Hashes| {
+            let path = hashes.consistency_path(from, to).ok()?;
+            merkle::is_consistent((from, before), (to, after), &path).then_some(path)
+        };
+        self.fitting(log, path).await
     }
 
     /// The first checkpoint over `size` commits.
@@ -228,14 +292,15 @@ impl Archive {
     }
 }
 
-/// The checkpoints that `folder` has of the log with `log_id`, in order; their signatures are not
+/// The checkpoints that `folder` has of the log that is called `origin` in them, in order; their signatures are not
 /// looked at.
 ///
 /// # Errors
 ///
 /// [`ProofError::Damaged`] or [`ProofError::Io`].
-pub fn checkpoints(folder: &DataFolder, log_id: &[u8; 16]) -> Result<Vec<Signed>, ProofError> {
-    Ok(read_checkpoints(&folder.proofs().join(CHECKPOINTS), &origin(log_id))?.0)
+pub fn checkpoints(folder: &DataFolder, origin: &str) -> Result<Vec<Signed>, ProofError> {
+    let found = read_checkpoints(&folder.proofs().join(CHECKPOINTS), origin)?;
+    Ok(found.unwrap_or_default().0)
 }
 
 /// The first `size` hashes that `folder` has, if it has as many.
@@ -263,25 +328,25 @@ pub async fn commit_at<L: CommitLog>(
     Ok(log.read_from(position).try_next().await?.map(crate::store::StoredCommit::take))
 }
 
-fn damaged(path: &Path, number: usize, err: NoteError) -> ProofError {
-    ProofError::Damaged { path: path.to_owned(), number, reason: err.to_string() }
+fn damaged(path: &Path, number: usize, what: &str) -> ProofError {
+    let reason = format!(
+        "checkpoint {number}: {what}; restore the file, or keys/checkpoint.pub, from a backup"
+    );
+    ProofError::Damaged { path: path.to_owned(), reason }
 }
 
-/// The checkpoints in a file, and where the last whole one ends. What a crash has left behind it was
-/// never given away.
-fn read_checkpoints(path: &Path, origin: &str) -> Result<(Vec<Signed>, u64), ProofError> {
+/// The checkpoints in a file, and where the last whole one ends; `None` when there is no file. What a
+/// crash has left behind the last one was never given away.
+fn read_checkpoints(path: &Path, origin: &str) -> Result<Option<(Vec<Signed>, u64)>, ProofError> {
     let text = match fs::read(path) {
         Ok(text) => text,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(err) => return Err(failed(path, "read")(err)),
     };
     let (mut signed, mut start): (Vec<Signed>, usize) = (Vec::new(), 0);
     while let Some(note) = text.get(start..).and_then(first_note) {
         let number = signed.len() + 1;
-        let wrong = |reason: &str| {
-            let (path, reason) = (path.to_owned(), reason.to_owned());
-            ProofError::Damaged { path, number, reason }
-        };
+        let wrong = |what: &str| damaged(path, number, what);
         let note = str::from_utf8(note).map_err(|_| wrong("it is no text"))?;
         let (text, _) = note.split_once("\n\n").ok_or_else(|| wrong("it is no signed note"))?;
         let checkpoint = Checkpoint::read(&format!("{text}\n"));
@@ -292,11 +357,12 @@ fn read_checkpoints(path: &Path, origin: &str) -> Result<(Vec<Signed>, u64), Pro
         if signed.last().is_some_and(|last| checkpoint.size < last.size) {
             return Err(wrong("it covers fewer commits than the one before"));
         }
+        let key_id = note::first_signer(note).map_err(|err| wrong(&err.to_string()))?;
         let Checkpoint { size, root, .. } = checkpoint;
-        signed.push(Signed { size, root, note: note.to_owned() });
+        signed.push(Signed { size, root, key_id, note: note.to_owned() });
         start += note.len() + 1;
     }
-    Ok((signed, u64::try_from(start).unwrap_or(u64::MAX)))
+    Ok(Some((signed, u64::try_from(start).unwrap_or(u64::MAX))))
 }
 
 /// The note that `bytes` start with, if it is whole: text, empty line, signatures, empty line.

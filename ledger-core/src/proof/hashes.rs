@@ -4,13 +4,14 @@
 //! Subtrees of 256 leaves and more are kept in memory, some 250 bytes per thousand commits; what is
 //! below them is computed from the file when a proof needs it, from 16 KiB at most.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read};
 use std::mem;
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::commit::Hash;
+use crate::folder::make_private_folder;
 use crate::merkle::{self, Tree};
 
 /// Height of the smallest subtrees that are kept in memory.
@@ -133,10 +134,7 @@ impl Hashes {
     /// Writes what is not in the file yet, in place of what a crash may have left there.
     fn write(&mut self) -> io::Result<File> {
         let folder = self.path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        if !folder.is_dir() {
-            DirBuilder::new().mode(0o700).create(folder)?;
-            File::open(folder.parent().ok_or(io::ErrorKind::InvalidInput)?)?.sync_all()?;
-        }
+        make_private_folder(folder)?;
         let open = OpenOptions::new().write(true).create(true).truncate(false).open(&self.path);
         let file = open?;
         file.set_len(self.stored * BYTES)?;
@@ -176,6 +174,17 @@ impl Hashes {
         let taken = length(end.saturating_sub(self.stored.max(first)))?;
         all.extend(self.pending.iter().skip(skipped).take(taken));
         Ok(all)
+    }
+
+    /// The root over all hashes, by what was added, whatever has become of the file since.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        let size = self.size();
+        let group = (!size.is_multiple_of(GROUP)).then(|| self.group.root());
+        let whole = self.levels.iter().zip(HEIGHT..).filter(|(_, height)| size >> height & 1 == 1);
+        let roots = group.into_iter().chain(whole.filter_map(|(level, _)| level.last().copied()));
+        let root = roots.reduce(|right, left| merkle::node(left, right));
+        root.unwrap_or_else(|| Tree::default().root())
     }
 
     /// The root over the first `size` hashes.
@@ -255,6 +264,7 @@ mod tests {
         let mut hashes = filled(path.clone(), 700);
         hashes.sync().unwrap();
         (700..1300).for_each(|number| hashes.push(hash(number)).unwrap());
+        assert_eq!(hashes.root(), root(1300));
         for size in [0, 1, 2, 255, 256, 257, 511, 512, 699, 700, 701, 1024, 1299, 1300] {
             assert_eq!(hashes.root_of(size).unwrap(), root(size), "{size}");
         }
@@ -270,6 +280,18 @@ mod tests {
         let read = Hashes::load(path, 1300).unwrap().unwrap();
         assert_eq!((read.size(), read.root_of(1300).unwrap()), (1300, root(1300)));
         assert_eq!(read.get(698, 702).unwrap(), [698, 699, 700, 701].map(hash));
+    }
+
+    #[test]
+    fn what_was_added_decides_the_root_and_not_what_became_of_the_file() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("hashes");
+        for size in [0, 1, 3, 255, 256, 257, 511, 512, 769, 1024, 1027] {
+            let mut hashes = filled(path.clone(), size);
+            hashes.sync().unwrap();
+            fs::write(&path, "").unwrap();
+            assert_eq!(hashes.root(), root(size), "{size}");
+        }
     }
 
     #[test]

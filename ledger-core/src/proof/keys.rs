@@ -1,14 +1,14 @@
 //! The key files of a data folder: the secret key, the one that follows it while it is changed, and
 //! the verifier keys of all there ever were.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::note::{SigningKey, VerifierKey};
 use super::{ProofError, failed};
-use crate::folder::{write_durably, write_secret_durably};
+use crate::folder::{make_private_folder, write_durably, write_secret_durably};
 
 /// The secret key.
 const KEY: &str = "checkpoint.key";
@@ -49,6 +49,15 @@ impl KeyFiles {
         let key = |line: &str| line.parse();
         let keys = text.lines().map(key).collect::<Result<_, _>>();
         keys.map_err(|reason| ProofError::KeyDamaged { path, reason })
+    }
+
+    /// Whether there ever was a key, as far as the files tell.
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError`] when the verifier keys cannot be read or are damaged.
+    pub fn has_any(&self) -> Result<bool, ProofError> {
+        Ok(self.dir.join(KEY).exists() || !self.verifiers()?.is_empty())
     }
 
     /// The secret key; made when there never was one.
@@ -119,8 +128,7 @@ impl KeyFiles {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(ProofError::Random)?;
         let key = SigningKey::new(self.origin.clone(), &seed);
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.dir);
-        made.map_err(failed(&self.dir, "made"))?;
+        make_private_folder(&self.dir).map_err(failed(&self.dir, "made"))?;
         let text = format!("{}\n", key.secret_text());
         write_secret_durably(path, text.as_bytes()).map_err(failed(path, "written"))?;
         Ok(key)

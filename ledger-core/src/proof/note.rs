@@ -200,6 +200,17 @@ pub fn open<'a, 'k>(
     if signers.is_empty() { Err(NoteError::Unsigned) } else { Ok((text, signers)) }
 }
 
+/// Id of the key that has signed a note first, 8 hexadecimal digits. Its signature is not verified.
+///
+/// # Errors
+///
+/// [`NoteError::Form`].
+pub fn first_signer(note: &str) -> Result<String, NoteError> {
+    let (_, signatures) = split(note)?;
+    let (_, id, _) = signatures.first().ok_or(NoteError::Form)?;
+    Ok(format!("{:08x}", u32::from_be_bytes(*id)))
+}
+
 /// Name, key id and signature.
 type NamedSignature<'a> = (&'a str, [u8; 4], Vec<u8>);
 
@@ -248,6 +259,7 @@ mod tests {
         assert_eq!(sign(TEXT, &[&key]), format!("{TEXT}\n{SIGNATURE}"));
         assert_eq!((key.secret_text().as_str(), key.verifier()), (SECRET, &verifier()));
         assert_eq!(verifier().to_string(), VERIFIER);
+        assert_eq!(first_signer(&format!("{TEXT}\n{SIGNATURE}")), Ok("c74f20a3".to_owned()));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::checkpoints::Checkpoint;
 use super::message::{BUCKETS, Document, Message, Place};
 use super::{Known, PublishError, PublisherOptions, Sink, pause_after};
 
-/// The bucket of signed checkpoints; keys are their numbers, in 20 digits.
+/// The bucket of signed checkpoints; keys are `KEY ID.NUMBER`, the number in 20 digits.
 const CHECKPOINTS: &str = "checkpoints";
 
 /// The stream of events.
@@ -91,17 +91,18 @@ impl Nats {
 
     /// The bucket of checkpoints, made when it is missing.
     pub(super) async fn checkpoints(&self) -> Result<Checkpoints, PublishError> {
-        Ok(Checkpoints(self.bucket(CHECKPOINTS).await?))
+        let description = "Signed checkpoints of the subscription ledger's log";
+        Ok(Checkpoints(self.bucket(CHECKPOINTS, description).await?))
     }
 
-    async fn bucket(&self, bucket: &str) -> Result<kv::Store, PublishError> {
+    async fn bucket(&self, bucket: &str, description: &str) -> Result<kv::Store, PublishError> {
         if self.find(&format!("KV_{bucket}")).await?.is_some() {
             let found = self.context.get_key_value(bucket).await;
             return found.map_err(PublishError::nats("opening a bucket"));
         }
         let config = kv::Config {
             bucket: bucket.to_owned(),
-            description: "Read model of the subscription ledger".to_owned(),
+            description: description.to_owned(),
             history: 1,
             storage: StorageType::File,
             num_replicas: self.options.replicas,
@@ -159,7 +160,7 @@ impl Nats {
 
     async fn make_all(&mut self) -> Result<Option<Known>, PublishError> {
         for (name, _, _) in BUCKETS {
-            let bucket = self.bucket(name).await?;
+            let bucket = self.bucket(name, "Read model of the subscription ledger").await?;
             self.buckets.insert(name, bucket);
         }
         let stream = self.stream().await?;
@@ -212,17 +213,17 @@ pub(super) struct Checkpoints(kv::Store);
 impl Checkpoints {
     /// Writes a checkpoint unless it is there.
     pub(super) async fn put(&self, checkpoint: &Checkpoint) -> Result<(), PublishError> {
-        let Checkpoint { number, note } = checkpoint;
-        let key = format!("{number:020}");
+        let Checkpoint { key_id, number, note } = checkpoint;
+        let key = format!("{key_id}.{number:020}");
         match self.0.create(&key, note.clone().into()).await {
             Ok(_) => Ok(()),
             Err(err) if err.kind() == kv::CreateErrorKind::AlreadyExists => {
-                let known = self.0.get(key).await;
+                let known = self.0.get(key.as_str()).await;
                 let known = known.map_err(PublishError::nats("reading a checkpoint"))?;
                 if known.is_some_and(|known| known == note.as_bytes()) {
                     Ok(())
                 } else {
-                    Err(PublishError::OtherCheckpoint(*number))
+                    Err(PublishError::OtherCheckpoint(key))
                 }
             }
             Err(err) => Err(PublishError::nats("writing a checkpoint")(err)),

@@ -33,7 +33,7 @@ pub async fn checkpoint(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     let (log, mut archive) = open(args).await?;
-    let signed = archive.sign().map_err(|err| source::proofs(&err))?.clone();
+    let signed = archive.sign(&log).await.map_err(|err| source::proofs(&err))?.clone();
     let keys = archive.verifiers().map_err(|err| source::proofs(&err))?;
     print(&log, &signed, keys.last(), json, output)?;
     close(&log)
@@ -50,7 +50,7 @@ pub async fn rotate_key(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     let (log, mut archive) = open(args).await?;
-    let (key, signed) = archive.rotate().map_err(|err| source::proofs(&err))?;
+    let (key, signed) = archive.rotate(&log).await.map_err(|err| source::proofs(&err))?;
     let signed = signed.clone();
     output.message(format!("the key is now {key}"));
     print(&log, &signed, Some(&key), json, output)?;
@@ -78,7 +78,7 @@ fn print(
     json: bool,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    let Signed { size, root, note } = signed;
+    let Signed { size, root, note, .. } = signed;
     if json {
         let key = key.map(ToString::to_string).unwrap_or_default();
         let (origin, root) = (origin(&log.id()), root.to_string());

@@ -11,9 +11,10 @@ use ledger_core::commit::Hash;
 use ledger_core::folder::DataFolder;
 use ledger_core::ids::StreamId;
 use ledger_core::merkle::Tree;
+use ledger_core::proof::NotProved;
 use ledger_core::proof::archive::{checkpoints, commit_at, recorded_hashes};
 use ledger_core::proof::checkpoint::{Checkpoint, follow_keys, origin};
-use ledger_core::proof::note::VerifierKey;
+use ledger_core::proof::note::{NoteError, VerifierKey};
 use ledger_core::store::CommitLog;
 use ledger_core::store::segment::SegmentLog;
 use serde::Serialize;
@@ -23,25 +24,37 @@ use crate::exit::Failure;
 use crate::output::Output;
 use crate::source::{self, Book, Source};
 
-/// A checkpoint that was kept elsewhere, and the key that vouches for it.
+/// A checkpoint that was kept elsewhere, and the key that vouches for it, or for the key that does.
 pub(super) struct Trusted {
     checkpoint: Checkpoint,
     key: VerifierKey,
 }
 
-/// Reads the checkpoint to compare with, if one was given.
+/// Reads the checkpoint to compare with, if one was given. A changed key is followed through the
+/// checkpoints of a folder.
 ///
 /// # Errors
 ///
 /// [`Failure::Source`] when it cannot be read or is not to be believed.
-pub(super) fn trusted(args: &VerifyArgs) -> Result<Option<Trusted>, Failure> {
+pub(super) fn trusted(args: &VerifyArgs, source: &Source) -> Result<Option<Trusted>, Failure> {
     let (Some(file), Some(key)) = (&args.checkpoint, &args.key) else { return Ok(None) };
-    let key = key.clone();
-    let checkpoint = Checkpoint::open(&source::read(file)?, std::slice::from_ref(&key));
-    let checkpoint = checkpoint.map_err(|err| {
-        Failure::Source(format!("{}: {err}; check --checkpoint and --key", file.display()))
-    })?;
-    Ok(Some(Trusted { checkpoint, key }))
+    let wrong = |why: &dyn fmt::Display| {
+        Failure::Source(format!("{}: {why}; check --checkpoint and --key", file.display()))
+    };
+    let note = source::read(file)?;
+    let mut checkpoint = Checkpoint::open(&note, std::slice::from_ref(key));
+    if let (Err(NoteError::Unsigned), Source::Folder(folder)) = (&checkpoint, source) {
+        // What cannot be read vouches for no key.
+        let signed = checkpoints(folder, key.name()).unwrap_or_default();
+        let keys = follow_keys(key.clone(), signed.iter().map(|signed| signed.note.as_str()));
+        checkpoint = Checkpoint::open(&note, &keys);
+    }
+    let checkpoint = checkpoint.map_err(|err| wrong(&err))?;
+    if checkpoint.origin != key.name() {
+        let (found, trusted) = (checkpoint.origin, key.name().to_owned());
+        return Err(wrong(&NotProved::Origin { found, trusted }));
+    }
+    Ok(Some(Trusted { checkpoint, key: key.clone() }))
 }
 
 /// What came of the comparison.
@@ -262,7 +275,7 @@ fn between(
     found: &[Hash],
 ) -> Result<Difference, Failure> {
     let size = trusted.checkpoint.size;
-    let signed = checkpoints(folder, &log.id()).map_err(|err| source::proofs(&err))?;
+    let signed = checkpoints(folder, &origin(&log.id())).map_err(|err| source::proofs(&err))?;
     let keys = follow_keys(trusted.key.clone(), signed.iter().map(|signed| signed.note.as_str()));
     let (mut tree, mut agreed, mut differs) = (Tree::default(), 0, size);
     let mut rest = (1..).zip(found).peekable();

@@ -29,7 +29,8 @@ pub async fn prove(args: &ProveArgs, output: &mut Output<'_>) -> Result<Exit, Fa
                 Failure::NotFound(format!("the log has no position {position}: choose one it has"))
             })?;
             let archive = Archive::open(&folder, &log.id(), &log).await;
-            let proof = archive.and_then(|archive| archive.prove(position, &commit, size));
+            let mut archive = archive.map_err(|err| source::proofs(&err))?;
+            let proof = archive.prove(&log, position, &commit, size).await;
             proof.map_err(|err| source::proofs(&err))?
         }
     };

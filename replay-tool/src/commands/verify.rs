@@ -54,7 +54,7 @@ pub async fn verify(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     let source = Source::open(&args.source)?;
-    let trusted = compare::trusted(args)?;
+    let trusted = compare::trusted(args, &source)?;
     let mut is_clean = true;
     for book in [Book::Log, Book::Journal] {
         let findings = match &source {
