@@ -10,9 +10,9 @@ use ledger_core::ids::BackupName;
 use ledger_core::store::StoreError;
 use tokio::task::spawn_blocking;
 
-use crate::output::chain;
 use crate::problem::{Kind, Problem};
 use crate::state::AppState;
+use ledger_core::error::chain;
 
 /// Where backups are made.
 #[derive(Debug)]

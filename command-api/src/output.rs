@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io::{self, Write};
 
+use ledger_core::error::chain;
+
 /// Writes one line to stdout. A closed stdout is no reason to stop serving.
 pub fn say(line: &str) {
     let mut out = io::stdout().lock();
@@ -12,21 +14,6 @@ pub fn say(line: &str) {
 /// Writes an error and all its causes as one sentence to stderr.
 pub fn complain(err: &dyn Error) {
     let _ = writeln!(io::stderr().lock(), "command-api: {}.", chain(err));
-}
-
-/// An error and its causes, from the outermost to the innermost.
-#[must_use]
-pub fn chain(err: &dyn Error) -> String {
-    let mut text = err.to_string();
-    let mut source = err.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// The text as one word of a shell's command line.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::clock::ClockError;
-use crate::output::chain;
+use ledger_core::error::chain;
 
 /// Answer header that says that this is the answer an earlier request with the same key got.
 pub const IDEMPOTENCY_HIT: HeaderName = HeaderName::from_static("idempotency-hit");
@@ -190,31 +190,15 @@ impl Kind {
             ExecuteError::CommandIdReused { .. } => Self::CommandIdReused,
             ExecuteError::VersionDiffers { .. } => Self::VersionDiffers,
             ExecuteError::Busy => Self::Busy,
-            ExecuteError::Store(err) => Self::of_store(err),
+            ExecuteError::Store(err) => match told(err) {
+                Some((kind, _)) => kind,
+                None => Self::Internal,
+            },
             ExecuteError::Refused { .. }
             | ExecuteError::Codec(_)
             | ExecuteError::Commit(_)
             | ExecuteError::Json(_)
             | ExecuteError::Amount(_) => Self::Internal,
-        }
-    }
-
-    const fn of_store(err: &StoreError) -> Self {
-        match err {
-            StoreError::Unknown(_) => Self::OutcomeUnknown,
-            StoreError::Full(_) => Self::DiskFull,
-            StoreError::Poisoned => Self::LogStopped,
-            StoreError::Overloaded => Self::Overloaded,
-            StoreError::Closed => Self::Stopping,
-            StoreError::Exhausted(_) => Self::LogUsedUp,
-            StoreError::Conflict { .. }
-            | StoreError::AppendOnly
-            | StoreError::NotNext(_)
-            | StoreError::Damaged { .. }
-            | StoreError::Shortened { .. }
-            | StoreError::Foreign { .. }
-            | StoreError::Locked(_)
-            | StoreError::Io { .. } => Self::Internal,
         }
     }
 
@@ -400,52 +384,50 @@ impl Problem {
     pub const fn is_hit(&self) -> bool {
         self.is_hit
     }
+}
 
-    fn of_store(err: &StoreError) -> Self {
-        match err {
-            StoreError::Unknown(_) => {
-                tracing::error!(error = %chain(err), "the outcome of an append is unknown");
-                Self::new(
-                    Kind::OutcomeUnknown,
-                    "It is not known whether the command was carried out: send the same request with \
-                     the same Idempotency-Key again to find out.",
-                )
-            }
-            StoreError::Full(_) => Self::new(
-                Kind::DiskFull,
-                "Nothing was recorded because the disk is full; send the same request again once \
-                 the operator has freed some space.",
-            ),
-            StoreError::Poisoned => Self::new(
-                Kind::LogStopped,
-                "Nothing was recorded because an earlier write failed; the operator must restart \
-                 the ledger so that it verifies the end of its log.",
-            ),
-            StoreError::Overloaded => Self::new(
-                Kind::Overloaded,
-                "Nothing was recorded because too many commands wait; send the same request again \
-                 in a moment.",
-            ),
-            StoreError::Closed => Self::new(
-                Kind::Stopping,
-                "Nothing was recorded because the server is stopping; send the same request again \
-                 once it is back.",
-            ),
-            StoreError::Exhausted(_) => Self::new(
-                Kind::LogUsedUp,
-                "Nothing was recorded because the log has used up its positions; a new data folder \
-                 is needed.",
-            ),
-            StoreError::Conflict { .. }
-            | StoreError::AppendOnly
-            | StoreError::NotNext(_)
-            | StoreError::Damaged { .. }
-            | StoreError::Shortened { .. }
-            | StoreError::Foreign { .. }
-            | StoreError::Locked(_)
-            | StoreError::Io { .. } => Self::internal(err),
-        }
-    }
+/// What a caller is told of a store's error; `None` when it is a defect or damage.
+const fn told(err: &StoreError) -> Option<(Kind, &'static str)> {
+    Some(match err {
+        StoreError::Unknown(_) => (
+            Kind::OutcomeUnknown,
+            "It is not known whether the command was carried out: send the same request with the \
+             same Idempotency-Key again to find out.",
+        ),
+        StoreError::Full(_) => (
+            Kind::DiskFull,
+            "Nothing was recorded because the disk is full; send the same request again once the \
+             operator has freed some space.",
+        ),
+        StoreError::Poisoned => (
+            Kind::LogStopped,
+            "Nothing was recorded because an earlier write failed; the operator must restart the \
+             ledger so that it verifies the end of its log.",
+        ),
+        StoreError::Overloaded => (
+            Kind::Overloaded,
+            "Nothing was recorded because too many commands wait; send the same request again in a \
+             moment.",
+        ),
+        StoreError::Closed => (
+            Kind::Stopping,
+            "Nothing was recorded because the server is stopping; send the same request again once \
+             it is back.",
+        ),
+        StoreError::Exhausted(_) => (
+            Kind::LogUsedUp,
+            "Nothing was recorded because the log has used up its positions; a new data folder is \
+             needed.",
+        ),
+        StoreError::Conflict { .. }
+        | StoreError::AppendOnly
+        | StoreError::NotNext(_)
+        | StoreError::Damaged { .. }
+        | StoreError::Shortened { .. }
+        | StoreError::Foreign { .. }
+        | StoreError::Locked(_)
+        | StoreError::Io { .. } => return None,
+    })
 }
 
 impl From<ExecuteError> for Problem {
@@ -472,7 +454,7 @@ impl From<ExecuteError> for Problem {
                 "Nothing was recorded because others kept changing the same customer: send the same \
                  request again.",
             ),
-            ExecuteError::Store(err) => Self::of_store(&err),
+            ExecuteError::Store(err) => err.into(),
             ExecuteError::Codec(_)
             | ExecuteError::Commit(_)
             | ExecuteError::Json(_)
@@ -483,7 +465,11 @@ impl From<ExecuteError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(err: StoreError) -> Self {
-        Self::of_store(&err)
+        let Some((kind, detail)) = told(&err) else { return Self::internal(&err) };
+        if kind == Kind::OutcomeUnknown {
+            tracing::error!(error = %chain(&err), "the outcome of an append is unknown");
+        }
+        Self::new(kind, detail)
     }
 }
 

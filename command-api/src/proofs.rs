@@ -14,9 +14,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedMappedMutexGuard, OwnedMutexGuard, mpsc, watch};
 use tokio::task::spawn_blocking;
 
-use crate::output::chain;
 use crate::problem::{Kind, Problem};
 use crate::state::AppState;
+use ledger_core::error::chain;
 
 /// The checkpoints of the log, opened in the background: a large log takes a while.
 #[derive(Debug)]

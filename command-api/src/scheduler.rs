@@ -22,9 +22,9 @@ use tokio::sync::watch;
 use utoipa::ToSchema;
 
 use crate::clock::{Clock, ClockError, SimulatedClock};
-use crate::output::chain;
 use crate::problem::{Kind, Problem};
 use crate::state::AppState;
+use ledger_core::error::chain;
 
 /// Longest sleep: the machine's clock may be set, and a sleep would not notice.
 const SLEEP_MAX: Duration = Duration::from_hours(1);

@@ -132,7 +132,7 @@ impl From<ViewStoreError> for Problem {
                 format!("The cursor {cursor:?} is none that was handed out: start without one."),
             ),
             ViewStoreError::Stopped(_) | ViewStoreError::Closed | ViewStoreError::Engine(_) => {
-                tracing::error!(error = %crate::output::chain(&err), "the views cannot be read");
+                tracing::error!(error = %ledger_core::error::chain(&err), "the views cannot be read");
                 Self::new(
                     Kind::ViewsStopped,
                     "The views no longer follow the log; commands are still carried out, and the \

@@ -370,6 +370,6 @@ mod tests {
     #[test]
     fn an_error_never_repeats_the_file() {
         let err = read("[[token]]\nname = 3\ntoken = \"hush-hush\"").unwrap_err();
-        assert!(!crate::output::chain(&err).contains("hush"), "{err}");
+        assert!(!ledger_core::error::chain(&err).contains("hush"), "{err}");
     }
 }

@@ -74,7 +74,7 @@ async fn the_demo_leaves_other_data_alone() {
     let data = dir.path().join("data");
     let args = ["command-api", "--demo", "--data", data.to_str().unwrap()];
     let refused = open(&Config::try_parse_from(args).unwrap()).await.unwrap_err();
-    let text = command_api::output::chain(&refused);
+    let text = ledger_core::error::chain(&refused);
     assert!(
         text.ends_with("the data folder holds other data: choose a new folder for --demo"),
         "{text}"

@@ -241,7 +241,7 @@ async fn a_folder_with_records_is_not_given_another_start() {
     let start = ["--clock-start", "2026-01-01T00:00:00Z"];
     let config = Config::try_parse_from([&args[..], &start].concat()).unwrap();
     let refused = command_api::start::open(&config).await.unwrap_err();
-    let text = command_api::output::chain(&refused);
+    let text = ledger_core::error::chain(&refused);
     assert!(text.contains("leave --clock-start out"), "{text}");
 }
 

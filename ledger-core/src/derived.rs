@@ -5,4 +5,4 @@ mod engine;
 mod opening;
 
 pub use self::engine::{Engine, EngineError};
-pub use self::opening::{LockError, NotOpened, Report, chain, lock, set_aside, watched};
+pub use self::opening::{LockError, NotOpened, Report, lock, set_aside, watched};

@@ -351,7 +351,7 @@ impl<L: CommitLog> Ledger<L> {
             let now = account.now(self.now(asked.request.now));
             let done = match self.decide(&asked.request, &account, now) {
                 Decision::Events(events) => {
-                    self.append(&asked, (account, turn.take()), now, events).await
+                    self.append(&asked, account, turn.take(), now, events).await
                 }
                 Decision::AlreadySo | Decision::Refused(_) if !account.settled().await => continue,
                 Decision::AlreadySo => {
@@ -379,7 +379,8 @@ impl<L: CommitLog> Ledger<L> {
     async fn append<T: Send>(
         &self,
         asked: &Asked,
-        (mut account, turn): (MutexGuard<'_, Account>, Option<T>),
+        mut account: MutexGuard<'_, Account>,
+        turn: Option<T>,
         now: DateTime<Utc>,
         events: Vec<Event>,
     ) -> Result<Outcome, ExecuteError> {

@@ -2,7 +2,7 @@
 //!
 //! Reading order; a module uses only those before it:
 //!
-//! - pure: [`ids`], [`calendar`], [`money`], [`catalogue`], [`customer`] (command, event, rejection,
+//! - pure: [`error`], [`ids`], [`calendar`], [`money`], [`catalogue`], [`customer`] (command, event, rejection,
 //!   state, decide), [`charges`];
 //! - bytes: [`commit`] (canonical bytes and the hash link), [`codec`] (events to bytes and back),
 //!   [`merkle`] (trees over commits, and what they prove);
@@ -10,6 +10,8 @@
 //!   can be rebuilt, in sled), [`proof`] (signed checkpoints), [`backup`] (a copy of a whole folder),
 //!   [`record`] (commits read back), [`snapshot`] (customers kept for the next time), [`ledger`] (the
 //!   only caller of decide and store).
+
+pub mod error;
 
 pub mod ids;
 

@@ -26,7 +26,8 @@ use self::queue::{Next, Queue};
 use crate::codec::layout;
 use crate::commit::Hash;
 use crate::customer::Customer;
-use crate::derived::{chain, set_aside};
+use crate::derived::set_aside;
+use crate::error::chain;
 use crate::ids::StreamId;
 
 /// How long closing waits until what was handed over is written.

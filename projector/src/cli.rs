@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use ledger_core::error::chain;
 use ledger_core::store::segment::SegmentLog;
 use ledger_core::store::{CommitLog, StoreError};
 use projector::publisher::{
@@ -143,9 +144,4 @@ fn say_done(what: &str, dir: &Path, start: u64, end: u64) {
 fn say(line: &str) {
     // Nobody is left to tell when stderr is gone.
     let _ = writeln!(io::stderr(), "{line}");
-}
-
-fn chain(err: &(dyn std::error::Error + 'static)) -> String {
-    let sources = std::iter::successors(Some(err), |err| err.source());
-    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -15,12 +15,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use ledger_core::error::chain;
 use ledger_core::store::{CommitLog, StoreError};
 use tokio::sync::watch;
 
 use self::message::{Document, Message, Place, documents, messages};
 use self::nats::{Nats, WhenAway};
-use crate::pump::{PumpError, Step, Steps, chain, stopped};
+use crate::pump::{PumpError, Step, Steps, stopped};
 use crate::view_store::{ViewStore, ViewStoreError};
 use crate::views::ViewError;
 

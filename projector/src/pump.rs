@@ -12,6 +12,7 @@ use futures::stream::BoxStream;
 use ledger_core::codec::CodecError;
 use ledger_core::commit::Hash;
 use ledger_core::customer::{Customer, Event, evolve};
+use ledger_core::error::chain;
 use ledger_core::ids::{CustomerId, StreamId};
 use ledger_core::record::Recorded;
 use ledger_core::store::{CommitLog, StoreError, StoredCommit};
@@ -473,10 +474,4 @@ async fn wait(
 pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
     // An error means that the sender is gone, which is the end, too.
     let _ = shutdown.wait_for(|is_stopping| *is_stopping).await;
-}
-
-/// An error with its sources in one line.
-pub(crate) fn chain(err: &(dyn std::error::Error + 'static)) -> String {
-    let sources = std::iter::successors(Some(err), |err| err.source());
-    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::TryStreamExt;
 use ledger_core::commit::SealedCommit;
+use ledger_core::error::chain;
 use ledger_core::folder::{DataFolder, FolderError};
 use ledger_core::ids::{BackupName, CustomerId, StreamId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, refusal_of};
@@ -197,7 +198,7 @@ fn no_folder(err: &FolderError) -> Failure {
         FolderError::NotEmpty(_)
         | FolderError::Newer { .. }
         | FolderError::OtherClock { .. }
-        | FolderError::Io { .. } => Failure::Source(with_causes(err)),
+        | FolderError::Io { .. } => Failure::Source(chain(err)),
     }
 }
 
@@ -222,7 +223,7 @@ pub fn store(err: &StoreError) -> Failure {
         | StoreError::AppendOnly
         | StoreError::NotNext(_)
         | StoreError::Foreign { .. }
-        | StoreError::Io { .. } => Failure::Source(with_causes(err)),
+        | StoreError::Io { .. } => Failure::Source(chain(err)),
     }
 }
 
@@ -243,7 +244,7 @@ pub fn proofs(err: &ProofError) -> Failure {
         ProofError::Io { .. }
         | ProofError::KeyReadable { .. }
         | ProofError::KeyMissing(_)
-        | ProofError::Random(_) => Failure::Source(with_causes(err)),
+        | ProofError::Random(_) => Failure::Source(chain(err)),
     }
 }
 
@@ -251,19 +252,7 @@ fn unread(err: &ExecuteError) -> Failure {
     if let ExecuteError::Store(err) = err {
         return store(err);
     }
-    Failure::Damage(format!("a stored commit cannot be read: {}", with_causes(err)))
-}
-
-/// An error and what caused it, on one line.
-#[must_use]
-pub fn with_causes(err: &dyn std::error::Error) -> String {
-    let mut text = err.to_string();
-    let mut cause = err.source();
-    while let Some(err) = cause {
-        text = format!("{text}: {err}");
-        cause = err.source();
-    }
-    text
+    Failure::Damage(format!("a stored commit cannot be read: {}", chain(err)))
 }
 
 fn garbled(err: &dyn std::error::Error) -> Failure {

@@ -144,7 +144,7 @@ async fn result(
     turn: Turn,
 ) -> BulkResult {
     let mut command_id = None;
-    match carry_out(state, principal, asked, (&mut command_id, turn)).await {
+    match carry_out(state, principal, asked, &mut command_id, turn).await {
         Ok((done, status, hit)) => BulkResult {
             line,
             status: status.as_u16(),
@@ -168,7 +168,8 @@ async fn carry_out(
     state: &AppState,
     principal: &Principal,
     asked: Result<(Address, Command), Problem>,
-    (command_id, turn): (&mut Option<CommandId>, Turn),
+    command_id: &mut Option<CommandId>,
+    turn: Turn,
 ) -> Result<(Done, StatusCode, bool), Problem> {
     let (address, command) = asked?;
     let id = match address.command_id {

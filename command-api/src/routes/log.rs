@@ -20,9 +20,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::Problems;
 use crate::auth::{Action, Principal};
 use crate::extract::Asked;
-use crate::output::chain;
 use crate::problem::{Kind, Problem};
 use crate::state::AppState;
+use ledger_core::error::chain;
 
 /// Query of the log.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]

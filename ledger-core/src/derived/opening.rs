@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::error::chain;
+
 /// How long opening may show no progress. Only damaged files take so long.
 const STALLED_AFTER: Duration = Duration::from_mins(1);
 
@@ -121,18 +123,6 @@ fn beside(dir: &Path, suffix: &str) -> PathBuf {
     name.push(".");
     name.push(suffix);
     dir.with_file_name(name)
-}
-
-/// What an error says and what caused it, in one line.
-#[must_use]
-pub fn chain(err: &dyn Error) -> String {
-    let mut text = err.to_string();
-    let mut source = err.source();
-    while let Some(err) = source {
-        text = format!("{text}: {err}");
-        source = err.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Signed checkpoints to NATS, where the ledger's machine cannot take them back.
 
+use ledger_core::error::chain;
 use tokio::sync::{mpsc, watch};
 
 use super::nats::{Nats, WhenAway};
 use super::{PublishError, PublisherOptions, check_name, pause_after};
-use crate::pump::{chain, stopped};
+use crate::pump::stopped;
 
 /// A signed checkpoint and its place among those that were signed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -350,7 +350,7 @@ fn address(asked: &Asked) -> Result<(String, String), Failure> {
 }
 
 fn broken(err: &dyn std::error::Error) -> Failure {
-    Failure::Source(format!("the server cannot be asked: {}", crate::source::with_causes(err)))
+    Failure::Source(format!("the server cannot be asked: {}", ledger_core::error::chain(err)))
 }
 
 fn unexpected(status: u16, body: &[u8]) -> Failure {

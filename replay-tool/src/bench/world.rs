@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU64;
 use chrono::{DateTime, Utc};
 use ledger_core::catalogue::SEEDS_TOML;
 use ledger_core::customer::{Command, ImportCatalogue};
+use ledger_core::error::chain;
 use ledger_core::ids::{Actor, ActorId, CommandId, IdError, Reason, Role, StreamId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Request};
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
@@ -19,7 +20,7 @@ use super::load::{self, Load, REASON};
 use super::measure::{self, Amount, Caller, Measured, Tally, bytes_in};
 use crate::exit::Failure;
 use crate::output::Output;
-use crate::source::{store, with_causes};
+use crate::source::store;
 
 /// Callers that prepare the customers and fill a log.
 const FILLERS: usize = 1024;
@@ -260,5 +261,5 @@ fn envelope(stream: StreamId, command: Command, id: String) -> Result<Request, I
 }
 
 fn failed(err: &ExecuteError) -> Failure {
-    Failure::Source(format!("a command failed: {}", with_causes(err)))
+    Failure::Source(format!("a command failed: {}", chain(err)))
 }

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use ledger_core::backup::{self, BackupError, Part};
+use ledger_core::error::chain;
 use ledger_core::folder::DataFolder;
 use ledger_core::store::{StoreError, segment};
 use serde::Serialize;
@@ -82,9 +83,9 @@ fn not_copied(err: &BackupError, into: &Path) -> Failure {
     match err {
         BackupError::Occupied(_) | BackupError::Inside(_) => Failure::Usage(err.to_string()),
         BackupError::Log(err @ StoreError::Damaged { .. }) => source::store(err),
-        BackupError::Folder(_) => Failure::Source(source::with_causes(err)),
+        BackupError::Folder(_) => Failure::Source(chain(err)),
         BackupError::Log(_) | BackupError::Io { .. } | BackupError::Stopped => Failure::Source(
-            format!("{}; {} is not finished: remove it", source::with_causes(err), into.display()),
+            format!("{}; {} is not finished: remove it", chain(err), into.display()),
         ),
     }
 }

@@ -246,7 +246,7 @@ async fn replay_all(world: &World) -> Result<Replayed, Failure> {
 async fn replay_one(world: &World, stream: &StreamId) -> Result<Replayed, Failure> {
     let begun = Instant::now();
     let history = world.ledger.history(stream).await;
-    let history = history.map_err(|err| Failure::Source(crate::source::with_causes(&err)))?;
+    let history = history.map_err(|err| Failure::Source(ledger_core::error::chain(&err)))?;
     let customer = history.iter().flat_map(|recorded| &recorded.events).fold(None, evolve);
     std::hint::black_box(customer);
     let count = u64::try_from(history.len()).unwrap_or(u64::MAX);

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use ledger_core::error::chain;
 use ledger_core::store::StoreError;
 use ledger_core::store::segment::SegmentLog;
 use projector::pump::{self, PumpError};
@@ -109,7 +110,7 @@ fn not_opened(err: &StoreError) -> Failure {
 }
 
 fn unusable(err: &ViewStoreError) -> Failure {
-    Failure::Source(format!("the views cannot be written: {}", source::with_causes(err)))
+    Failure::Source(format!("the views cannot be written: {}", chain(err)))
 }
 
 fn not_built(err: &PumpError) -> Failure {
@@ -122,7 +123,7 @@ fn not_built(err: &PumpError) -> Failure {
         PumpError::Undecodable { .. }
         | PumpError::View { .. }
         | PumpError::Gap { .. }
-        | PumpError::History { .. } => Failure::Damage(source::with_causes(err)),
-        PumpError::Views(_) | PumpError::Worker => Failure::Source(source::with_causes(err)),
+        | PumpError::History { .. } => Failure::Damage(chain(err)),
+        PumpError::Views(_) | PumpError::Worker => Failure::Source(chain(err)),
     }
 }
