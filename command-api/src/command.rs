@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use ledger_core::customer::Command;
+use ledger_core::customer::{Command, SCHEDULED};
 use ledger_core::ids::{Actor, CommandId, CustomerId, Reason, StreamId};
 use ledger_core::ledger::{Outcome, Preview, Request};
 use ledger_core::record::EventEntry;
@@ -21,9 +21,6 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 
 /// Request header that ties together what one business transaction causes.
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
-
-/// Command ids that begin so are the scheduler's own: whoever could use one up would stop a renewal.
-const RESERVED: [&str; 2] = ["renew/", "expire/"];
 
 /// What the headers and the query say about a command.
 #[derive(Clone, Debug)]
@@ -69,9 +66,12 @@ impl Envelope {
 ///
 /// [`Kind::HeaderInvalid`].
 pub fn own_id(id: CommandId) -> Result<CommandId, Problem> {
-    if RESERVED.iter().any(|start| id.as_str().starts_with(start)) {
-        let detail = "An Idempotency-Key must not start with renew/ or expire/: these are the \
-                      scheduler's own.";
+    let begins = id.as_str().split_once('/').map(|(word, _)| word);
+    if let Some((_, word)) = SCHEDULED.iter().find(|(_, word)| Some(*word) == begins) {
+        let detail = format!(
+            "An Idempotency-Key must not start with {word}/: whoever used up an id of the \
+             scheduler would stop it."
+        );
         return Err(Problem::new(Kind::HeaderInvalid, detail));
     }
     Ok(id)

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ledger_core::customer::{Command, EndOfTermAction, Expire, Renew};
 use ledger_core::ids::{
     Actor, ActorId, CommandId, CustomerId, Reason, Role, StreamId, SubscriptionId,
 };
@@ -48,10 +47,10 @@ pub struct CarriedOut {
     /// Whose subscription.
     #[schema(value_type = String)]
     pub customer: CustomerId,
-    /// Which subscription.
-    #[schema(value_type = String)]
-    pub subscription: SubscriptionId,
-    /// `Renew` or `Expire`.
+    /// Which subscription; absent: the customer as a whole.
+    #[schema(value_type = Option<String>)]
+    pub subscription: Option<SubscriptionId>,
+    /// The command, such as `Renew` or `Expire`.
     pub command: String,
     /// Version of the customer's stream.
     pub version: u64,
@@ -252,7 +251,7 @@ impl<'a> Round<'a> {
     }
 
     fn is_open(&self, due: &DueDocument) -> bool {
-        let id = command_id(due);
+        let id = due.command_id.clone();
         !self.tried.contains(&id) && !self.settled.contains_key(&id)
     }
 
@@ -264,13 +263,13 @@ impl<'a> Round<'a> {
     }
 
     async fn fire(&mut self, due: &DueDocument) -> Result<(), SchedulerError> {
-        let id = command_id(due);
+        let id = due.command_id.clone();
         self.tried.insert(id.clone());
         let fate = match self.execute(due, id.clone()).await {
             Err(SchedulerError::Execute(err)) if concerns_one_customer(&err) => {
-                let (customer, subscription) = (&due.customer, &due.subscription);
+                let (customer, subscription) = (&due.customer, subscription(due));
                 let error = chain(&err);
-                tracing::error!(%customer, %subscription, %id, %error, "due, but impossible");
+                tracing::error!(%customer, ?subscription, %id, %error, "due, but impossible");
                 self.settled.insert(id, self.catalogues);
                 return Ok(());
             }
@@ -282,9 +281,9 @@ impl<'a> Round<'a> {
                 self.settled.insert(id, self.catalogues);
             }
             Fate::Refused(refusal) => {
-                let (customer, subscription) = (&due.customer, &due.subscription);
+                let (customer, subscription) = (&due.customer, subscription(due));
                 let reason = &refusal.message;
-                tracing::warn!(%customer, %subscription, %id, %reason, "due, but refused");
+                tracing::warn!(%customer, ?subscription, %id, %reason, "due, but refused");
                 self.settled.insert(id, self.catalogues);
                 self.moved.refused = self.moved.refused.saturating_add(1);
             }
@@ -295,13 +294,13 @@ impl<'a> Round<'a> {
     async fn execute(&self, due: &DueDocument, id: CommandId) -> Result<Fate, SchedulerError> {
         let request = Request {
             stream: StreamId::Customer(due.customer.clone()),
-            command: command(due),
+            command: due.command.clone(),
             command_id: id,
             actor: Actor {
                 id: ActorId::try_new("scheduler").expect("a word is an id"),
                 role: Role::Scheduler,
             },
-            reason: Reason::try_new("end of term").expect("words are a reason"),
+            reason: Reason::try_new("its time has come").expect("words are a reason"),
             now: self.state.now(),
             correlation_id: None,
             causation_id: None,
@@ -318,9 +317,9 @@ impl<'a> Round<'a> {
     }
 
     fn note(&mut self, due: &DueDocument, recorded: &Recorded) {
-        let command = command(due).name();
-        let (customer, subscription) = (due.customer.clone(), due.subscription.clone());
-        tracing::info!(%customer, %subscription, command, "end of term");
+        let command = due.command.name();
+        let (customer, subscription) = (due.customer.clone(), subscription(due).cloned());
+        tracing::info!(%customer, ?subscription, command, "its time has come");
         self.moved.carried_out = self.moved.carried_out.saturating_add(1);
         if self.moved.commands.len() < LISTED_MAX {
             self.moved.commands.push(CarriedOut {
@@ -333,6 +332,10 @@ impl<'a> Round<'a> {
             });
         }
     }
+}
+
+fn subscription(due: &DueDocument) -> Option<&SubscriptionId> {
+    due.subscription.as_ref().map(|of| &of.subscription)
 }
 
 /// Whether a failure says nothing about other customers, so that theirs can go on.
@@ -348,22 +351,4 @@ fn concerns_one_customer(err: &ExecuteError) -> bool {
         | ExecuteError::Store(StoreError::Damaged { .. }) => true,
         ExecuteError::Refused { .. } | ExecuteError::Store(_) => false,
     }
-}
-
-fn command(due: &DueDocument) -> Command {
-    let (subscription, term_end) = (due.subscription.clone(), due.term_end);
-    match due.action {
-        EndOfTermAction::Renew => Command::Renew(Renew { subscription, term_end }),
-        EndOfTermAction::Cancel => Command::Expire(Expire { subscription, term_end }),
-    }
-}
-
-/// The id under which this very end of a term is handled, whoever handles it.
-fn command_id(due: &DueDocument) -> CommandId {
-    let what = match due.action {
-        EndOfTermAction::Renew => "renew",
-        EndOfTermAction::Cancel => "expire",
-    };
-    let id = format!("{what}/{}/{}", due.subscription, due.term_end);
-    CommandId::try_new(id).expect("an id and a day make an id")
 }

@@ -52,7 +52,16 @@ impl RegisterBody {
     #[must_use]
     pub fn into_parts(self) -> (CustomerId, Reason, Command) {
         let Self { reason, customer, name, programme, reseller, market, currency } = self;
-        let command = RegisterCustomer { name, programme, reseller, market, currency };
+        let (segment, registration_number) = (None, None);
+        let command = RegisterCustomer {
+            name,
+            programme,
+            reseller,
+            market,
+            currency,
+            segment,
+            registration_number,
+        };
         (customer, reason, Command::RegisterCustomer(command))
     }
 }
@@ -128,7 +137,18 @@ impl PurchaseBody {
     pub fn into_parts(self, id: &CommandId) -> (Reason, Command) {
         let Self { reason, subscription, offer, term, billing, quantity } = self;
         let subscription = subscription.unwrap_or_else(|| named_after(id));
-        let command = Purchase { subscription, offer, term, billing, quantity };
+        let (end_date, promotion, attested, resellers) = (None, None, false, Vec::new());
+        let command = Purchase {
+            subscription,
+            offer,
+            term,
+            billing,
+            quantity,
+            end_date,
+            promotion,
+            attested,
+            resellers,
+        };
         (reason, Command::Purchase(command))
     }
 }
@@ -273,13 +293,17 @@ impl UpgradeBody {
                 end_date: target.end_date,
                 term: target.term,
                 billing: target.billing,
+                promotion: None,
             }),
             UpgradeIntoBody::Existing(target) => {
                 UpgradeInto::Existing(ExistingTarget { subscription: target.subscription })
             }
         };
         let Self { reason, quantity, target_offer, into: _ } = self;
-        (reason, Command::Upgrade(Upgrade { subscription, quantity, target_offer, into }))
+        (reason, {
+            let transfer = ledger_core::customer::Transfer::default();
+            Command::Upgrade(Upgrade { subscription, quantity, target_offer, into, transfer })
+        })
     }
 }
 
@@ -303,6 +327,7 @@ impl AssignBody {
     #[must_use]
     pub fn into_parts(self, offer: OfferId) -> (Reason, Command) {
         let Self { reason, user, usage_location } = self;
+        let usage_location = Some(usage_location);
         (reason, Command::AssignLicence(AssignLicence { offer, user, usage_location }))
     }
 }

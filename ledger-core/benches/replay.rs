@@ -210,20 +210,20 @@ fn history() -> Vec<(Vec<u8>, EncodedEvent)> {
     let id = CustomerId::try_new("acme").unwrap();
     let subscription = SubscriptionId::try_new("s1").unwrap();
     let mut commands = vec![
-        Command::RegisterCustomer(RegisterCustomer {
-            name: "Acme".to_owned(),
-            programme: ProgrammeId::try_new("nce").unwrap(),
-            reseller: ResellerId::try_new("r1").unwrap(),
-            market: "FR".to_owned(),
-            currency: Currency::EUR,
-        }),
-        Command::Purchase(Purchase {
-            subscription: subscription.clone(),
-            offer: OfferId::try_new("office-365-e3").unwrap(),
-            term: TermDuration::P1Y,
-            billing: BillingCycle::Annual,
-            quantity: 10,
-        }),
+        Command::RegisterCustomer(RegisterCustomer::new(
+            "Acme".to_owned(),
+            ProgrammeId::try_new("nce").unwrap(),
+            ResellerId::try_new("r1").unwrap(),
+            "FR".to_owned(),
+            Currency::EUR,
+        )),
+        Command::Purchase(Purchase::new(
+            subscription.clone(),
+            OfferId::try_new("office-365-e3").unwrap(),
+            TermDuration::P1Y,
+            BillingCycle::Annual,
+            10,
+        )),
     ];
     commands.extend((2..HISTORY).map(|round| {
         let subscription = subscription.clone();

@@ -93,22 +93,22 @@ async fn fill(ledger: &Ledger<SegmentLog>, commits: u64) {
     let catalogue = toml::from_str(SEEDS_TOML).unwrap();
     let import = Command::ImportCatalogue(ImportCatalogue { catalogue });
     ledger.execute(request(0, StreamId::Catalogue, import)).await.unwrap();
-    let register = Command::RegisterCustomer(RegisterCustomer {
-        name: "Acme".to_owned(),
-        programme: ProgrammeId::try_new("nce").unwrap(),
-        reseller: ResellerId::try_new("r1").unwrap(),
-        market: "FR".to_owned(),
-        currency: Currency::EUR,
-    });
+    let register = Command::RegisterCustomer(RegisterCustomer::new(
+        "Acme".to_owned(),
+        ProgrammeId::try_new("nce").unwrap(),
+        ResellerId::try_new("r1").unwrap(),
+        "FR".to_owned(),
+        Currency::EUR,
+    ));
     let subscription = SubscriptionId::try_new("s1").unwrap();
     let offer = OfferId::try_new(OFFER).unwrap();
-    let purchase = Command::Purchase(Purchase {
-        subscription: subscription.clone(),
-        offer: offer.clone(),
-        term: TermDuration::P1Y,
-        billing: BillingCycle::Annual,
-        quantity: 150,
-    });
+    let purchase = Command::Purchase(Purchase::new(
+        subscription.clone(),
+        offer.clone(),
+        TermDuration::P1Y,
+        BillingCycle::Annual,
+        150,
+    ));
     ledger.execute(request(1, acme(), register)).await.unwrap();
     ledger.execute(request(2, acme(), purchase)).await.unwrap();
     let mut assigned = BTreeSet::new();

@@ -73,21 +73,21 @@ impl World {
     }
 
     async fn customer(&self, number: usize) {
-        let register = Command::RegisterCustomer(RegisterCustomer {
-            name: "Acme".to_owned(),
-            programme: ProgrammeId::try_new("nce").unwrap(),
-            reseller: ResellerId::try_new("r1").unwrap(),
-            market: "FR".to_owned(),
-            currency: Currency::EUR,
-        });
+        let register = Command::RegisterCustomer(RegisterCustomer::new(
+            "Acme".to_owned(),
+            ProgrammeId::try_new("nce").unwrap(),
+            ResellerId::try_new("r1").unwrap(),
+            "FR".to_owned(),
+            Currency::EUR,
+        ));
         self.ledger.execute(self.request(stream(number), register)).await.unwrap();
-        let purchase = Command::Purchase(Purchase {
-            subscription: SubscriptionId::try_new("s1").unwrap(),
-            offer: OfferId::try_new("office-365-e3").unwrap(),
-            term: TermDuration::P1Y,
-            billing: BillingCycle::Annual,
-            quantity: 10,
-        });
+        let purchase = Command::Purchase(Purchase::new(
+            SubscriptionId::try_new("s1").unwrap(),
+            OfferId::try_new("office-365-e3").unwrap(),
+            TermDuration::P1Y,
+            BillingCycle::Annual,
+            10,
+        ));
         self.ledger.execute(self.request(stream(number), purchase)).await.unwrap();
     }
 

@@ -1,14 +1,22 @@
 //! Offers, plans, prices and programmes: versioned, dated data. No vendor's number is in code.
 
+mod in_force;
+mod policy;
+mod prices;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::calendar::{AnchorRule, BillingCycle, TermDuration};
-use crate::ids::{OfferId, ProgrammeId};
-use crate::money::{Currency, Money, RoundingPolicy};
+pub use self::in_force::Catalogues;
+pub use self::policy::*;
+pub use self::prices::{ListedOffer, MatrixOffer, PriceBook, PriceRow, Quote};
+use crate::calendar::{BillingCycle, TermDuration};
+use crate::ids::{OfferId, ProgrammeId, PromotionId};
+use crate::money::{Currency, Money};
 
 /// The offers and rules of the five source documents, as TOML in the form of [`Catalogue`].
 pub const SEEDS_TOML: &str = include_str!("../catalogues/seeds.toml");
@@ -28,6 +36,57 @@ pub struct Catalogue {
     pub offers: BTreeMap<OfferId, Offer>,
     /// The rules that customers are sold under.
     pub programmes: BTreeMap<ProgrammeId, Programme>,
+    /// What lowers prices.
+    #[serde(default)]
+    pub promotions: BTreeMap<PromotionId, Promotion>,
+    /// The prices listed beside the offers' plans; imported on their own.
+    #[serde(skip)]
+    pub prices: Arc<PriceBook>,
+}
+
+/// Whom an offer is for. Source: domain, section 6.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Segment {
+    /// Companies.
+    #[default]
+    Commercial,
+    /// Schools and universities.
+    Education,
+    /// Authorities.
+    Government,
+    /// Charities.
+    NonProfit,
+}
+
+/// A lower price for one term. Source: domain, section 1.10.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Promotion {
+    /// Name for people.
+    pub title: String,
+    /// Offers it is for.
+    pub offers: BTreeSet<OfferId>,
+    /// Terms it is for; at any other the full price is charged.
+    pub terms: BTreeSet<TermDuration>,
+    /// From when on it can be bought under.
+    pub from: DateTime<Utc>,
+    /// Until when, included.
+    pub until: DateTime<Utc>,
+    /// By how much it lowers the price, in hundredths.
+    pub percent: Decimal,
+    /// Fewest seats of the offer at the customer, those it has included.
+    #[serde(default)]
+    pub seats_min: Option<u32>,
+    /// Most seats of the offer at the customer, over all partners.
+    #[serde(default)]
+    pub seats_max: Option<u32>,
+    /// How often a customer may buy under it; any number of times when left out.
+    #[serde(default)]
+    pub redemptions_max: Option<u32>,
+    /// Whether a customer that has ever had the offer is excluded.
+    #[serde(default)]
+    pub first_purchase_only: bool,
 }
 
 /// What kind of product an offer is; windows differ by it. Source: domain, section 1.7.
@@ -74,8 +133,35 @@ pub struct Offer {
     /// Offers that no user can have together with this one. Source: domain, section 7.
     #[serde(default)]
     pub conflicts: BTreeSet<OfferId>,
-    /// How it is sold.
+    /// How it is sold, besides what price lists say.
+    #[serde(default)]
     pub plans: Vec<Plan>,
+    /// Segments it is for; all when empty.
+    #[serde(default)]
+    pub segments: BTreeSet<Segment>,
+    /// Markets it is sold in (ISO 3166-1 alpha-2); all when empty.
+    #[serde(default)]
+    pub markets: BTreeSet<String>,
+    /// Whether the buyer must attest to be entitled. Source: domain, section 2, no. 16.
+    #[serde(default)]
+    pub needs_attestation: bool,
+    /// Fewest seats of this add-on, in hundredths of the seats of its prerequisites, rounded up. Source:
+    /// domain, section 2, no. 15.
+    #[serde(default)]
+    pub base_percent: Option<u32>,
+    /// Whether it can be tried.
+    #[serde(default)]
+    pub has_trial: bool,
+    /// Offers that its vendor lets it be upgraded to, besides the programme's paths.
+    #[serde(default)]
+    pub upgrades: BTreeSet<OfferId>,
+    /// Where no user may have it (ISO 3166-1 alpha-2). Source: domain, section 7.
+    #[serde(default)]
+    pub prohibited_locations: BTreeSet<String>,
+    /// Whether its licences are for the whole company, so that no user is assigned one. Source: domain,
+    /// section 7.
+    #[serde(default)]
+    pub is_for_company: bool,
 }
 
 const fn one() -> u32 {
@@ -92,107 +178,6 @@ pub struct Plan {
     pub billing: BillingCycle,
     /// Price of one seat for one billing cycle, before tax.
     pub prices: BTreeMap<Currency, Decimal>,
-}
-
-/// The rules of one way of selling.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Programme {
-    /// Name for people.
-    pub title: String,
-    /// The document that the rules come from.
-    pub source: String,
-    /// Windows in which seats can be given back, dated.
-    pub windows: Vec<WindowRule>,
-    /// How charges are rounded.
-    pub rounding: RoundingPolicy,
-    /// How charge cycles treat month ends.
-    pub anchor: AnchorRule,
-    /// Which upgrades are possible.
-    pub upgrades: UpgradeRules,
-    /// What an immediate change does to a scheduled one.
-    pub on_immediate_change: OnImmediateChange,
-    /// Changes of quantity allowed in the life of a subscription. Source: domain, section 2, no. 8.
-    pub updates_max: u32,
-    /// Whether seats may be reduced below the assigned licences.
-    pub below_assigned: BelowAssigned,
-    /// Whether the partner may assign licences for the customer. Source: domain, section 6.
-    pub partner_assigns: bool,
-}
-
-/// How long seats can be given back, for subscriptions that start from an instant on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WindowRule {
-    /// Kind of product it holds for.
-    pub kind: ProductKind,
-    /// From when on it holds; the latest one that has begun wins.
-    pub from: DateTime<Utc>,
-    /// Hours in which the whole subscription can be cancelled; `None`: never.
-    #[serde(default)]
-    pub cancel_hours: Option<u32>,
-    /// Hours in which seats can be removed; `None`: never.
-    #[serde(default)]
-    pub reduce_hours: Option<u32>,
-    /// Hours in which a cancellation is refunded in full; `None`: by the day from the start. Source:
-    /// domain, section 11, no. 2.
-    #[serde(default)]
-    pub full_refund_hours: Option<u32>,
-}
-
-/// Which upgrades are possible, and on which conditions. Source: domain, section 3.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own, named in data")]
-pub struct UpgradeRules {
-    /// From where to where.
-    pub paths: UpgradePaths,
-    /// Whether some of the seats may be upgraded; otherwise all or none.
-    pub partial: bool,
-    /// Whether seats may move onto an existing subscription.
-    pub into_existing: bool,
-    /// Whether the partner needs delegated administration.
-    pub needs_delegated_admin: bool,
-    /// Whether holding the target already, from whomever, forbids the upgrade.
-    pub refuses_held_target: bool,
-    /// Whether holding a service that the target adds, from whomever, forbids the upgrade.
-    pub refuses_held_services: bool,
-    /// Whether an existing target still in its cancellation window forbids the upgrade.
-    pub refuses_target_in_window: bool,
-    /// Whether upgrading all seats keeps the subscription and its id; otherwise a new one is made.
-    pub full_keeps_id: bool,
-}
-
-/// From which offer to which others an upgrade may go.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum UpgradePaths {
-    /// Those listed, per source offer.
-    Listed(BTreeMap<OfferId, BTreeSet<OfferId>>),
-    /// Within one family, to a higher tier.
-    FamilyUpward,
-}
-
-/// What an immediate change does to a scheduled one. Source: domain, section 11, no. 17.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnImmediateChange {
-    /// The scheduled change is dropped, with an event that names the cause.
-    Invalidate,
-    /// The immediate change is refused.
-    Block,
-    /// Both stand.
-    Keep,
-}
-
-/// Whether seats may be reduced below the assigned licences. Source: domain, section 11, no. 16.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BelowAssigned {
-    /// Yes, and a shortfall is raised.
-    Shortfall,
-    /// No: licences must be unassigned first.
-    Refuse,
 }
 
 impl Catalogue {
@@ -230,9 +215,6 @@ impl Catalogue {
         }
         if offer.family.is_some() != offer.tier.is_some() {
             problems.push(format!("offer {id}: family and tier go together"));
-        }
-        if offer.plans.is_empty() {
-            problems.push(format!("offer {id}: it has no plans"));
         }
         if offer.prerequisites.contains(id) || offer.conflicts.contains(id) {
             problems.push(format!("offer {id}: it needs or excludes itself"));
@@ -301,6 +283,24 @@ impl Catalogue {
         self.offers.get(id)
     }
 
+    /// Price of one seat of an offer for one billing cycle at `at`, if it is sold so: as listed, or else
+    /// as a plan of the offer has it.
+    #[must_use]
+    pub fn quote(
+        &self,
+        id: &OfferId,
+        (term, billing): (TermDuration, BillingCycle),
+        buyer: (&str, Segment, Currency),
+        at: DateTime<Utc>,
+    ) -> Option<Quote> {
+        let listed = self.prices.price(id, (term, billing), buyer, at);
+        listed.or_else(|| {
+            let (_, _, currency) = buyer;
+            let price = self.offer(id)?.price(term, billing, currency)?;
+            Some(Quote { price, price_list: None })
+        })
+    }
+
     /// The programme with this id.
     #[must_use]
     pub fn programme(&self, id: &ProgrammeId) -> Option<&Programme> {
@@ -320,43 +320,6 @@ impl Offer {
         let plan = self.plans.iter().find(|plan| plan.term == term && plan.billing == billing)?;
         let amount = *plan.prices.get(&currency)?;
         Some(Money { amount, currency })
-    }
-}
-
-impl Programme {
-    /// The window rule for a product that starts at `at`; none when nothing can be given back.
-    #[must_use]
-    pub fn window(&self, kind: ProductKind, at: DateTime<Utc>) -> Option<&WindowRule> {
-        let begun = |rule: &&WindowRule| rule.kind == kind && rule.from <= at;
-        self.windows.iter().filter(begun).max_by_key(|rule| rule.from)
-    }
-}
-
-/// All catalogue versions ever imported, in the order of their import.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Catalogues {
-    versions: Vec<std::sync::Arc<Catalogue>>,
-}
-
-impl Catalogues {
-    /// The catalogue in force at `at`: the one that began last; of two that began together, the one
-    /// imported last.
-    #[must_use]
-    pub fn in_force(&self, at: DateTime<Utc>) -> Option<&std::sync::Arc<Catalogue>> {
-        let begun = self.versions.iter().filter(|catalogue| catalogue.effective_from <= at);
-        begun.max_by_key(|catalogue| catalogue.effective_from)
-    }
-
-    /// Every version, in the order of import.
-    pub fn iter(&self) -> impl Iterator<Item = &Catalogue> {
-        self.versions.iter().map(std::convert::AsRef::as_ref)
-    }
-
-    /// Adds an imported version.
-    #[must_use]
-    pub fn with(mut self, catalogue: Catalogue) -> Self {
-        self.versions.push(std::sync::Arc::new(catalogue));
-        self
     }
 }
 

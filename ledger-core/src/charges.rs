@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Period;
-use crate::customer::{ChargeBasis, Credit, Event, RuleSet, UpgradeTarget};
+use crate::customer::{ChargeBasis, Credit, Event, RuleSet, TrialTarget, UpgradeTarget};
 use crate::ids::{OfferId, SubscriptionId};
 use crate::money::{Money, MoneyError, RoundingPolicy, prorate};
 
@@ -26,6 +26,8 @@ pub enum ChargeType {
     MoveQuantity,
     /// Credit of a cancellation.
     CancelImmediate,
+    /// Another rhythm of charging.
+    ChangeBillingPlan,
 }
 
 /// One line of a bill, with everything it was computed from.
@@ -154,20 +156,90 @@ fn drafts<'a>(event: &'a Event) -> Option<(Vec<Draft<'a>>, &'a RuleSet)> {
             };
             Some((vec![line], &e.rules))
         }
+        Event::TrialConverted(e) => {
+            let (charge_type, subscription) = match &e.into {
+                TrialTarget::Itself(_) => (ChargeType::Convert, &e.subscription),
+                TrialTarget::Existing(grown) => (ChargeType::MoveQuantity, &grown.subscription),
+            };
+            let quantity = i64::from(e.quantity.to);
+            let line =
+                Draft { charge_type, subscription, offer: &e.offer, quantity, basis: &e.basis };
+            Some((vec![line], &e.rules))
+        }
+        Event::TermChanged(e) => {
+            let quantity = i64::from(e.quantity);
+            let draft = |quantity, basis| Draft {
+                charge_type: ChargeType::Convert,
+                subscription: &e.subscription,
+                offer: &e.offer,
+                quantity,
+                basis,
+            };
+            Some((vec![draft(-quantity, &e.credit), draft(quantity, &e.basis)], &e.rules))
+        }
+        Event::BillingFrequencyChanged(e) => {
+            let line = Draft {
+                charge_type: ChargeType::ChangeBillingPlan,
+                subscription: &e.subscription,
+                offer: &e.offer,
+                quantity: i64::from(e.quantity),
+                basis: &e.basis,
+            };
+            Some((vec![line], &e.rules))
+        }
+        Event::ExtendedServiceTermStarted(e) => {
+            let line = Draft {
+                charge_type: ChargeType::Renew,
+                subscription: &e.subscription,
+                offer: &e.offer,
+                quantity: i64::from(e.quantity),
+                basis: &e.basis,
+            };
+            Some((vec![line], &e.rules))
+        }
         Event::CustomerRegistered(_)
+        | Event::CustomerChanged(_)
+        | Event::AgreementAccepted(_)
         | Event::DelegatedAdminGranted(_)
         | Event::DelegatedAdminRevoked(_)
+        | Event::DelegatedAdminEnded(_)
         | Event::ExternalSubscriptionDeclared(_)
         | Event::ExternalSubscriptionWithdrawn(_)
+        | Event::PortalAccessGranted(_)
+        | Event::PortalAccessRevoked(_)
+        | Event::TrialStarted(_)
         | Event::RenewalQuantityScheduled(_)
+        | Event::RenewalSettingsChanged(_)
         | Event::ScheduledChangeDropped(_)
         | Event::EndOfTermActionSet(_)
+        | Event::BillingFrequencyChosen(_)
+        | Event::SubscriptionSuspended(_)
+        | Event::SubscriptionResumed(_)
+        | Event::SubscriptionRenamed(_)
+        | Event::QuantityRequested(_)
+        | Event::QuantityRequestFulfilled(_)
+        | Event::QuantityRequestDeclined(_)
+        | Event::UserAdded(_)
+        | Event::UserRemoved(_)
         | Event::LicenceAssigned(_)
         | Event::LicenceUnassigned(_)
+        | Event::GroupMemberAdded(_)
+        | Event::GroupMemberRemoved(_)
+        | Event::GroupLicenceAssigned(_)
+        | Event::GroupLicenceUnassigned(_)
+        | Event::GroupLicencesFailed(_)
+        | Event::GroupLicencesSettled(_)
         | Event::ShortfallRaised(_)
         | Event::ShortfallCleared(_)
         | Event::SubscriptionExpired(_)
-        | Event::CatalogueImported(_) => None,
+        | Event::SubscriptionDisabled(_)
+        | Event::SubscriptionDeleted(_)
+        | Event::OpeningBalanceImported(_)
+        | Event::CorrectionRecorded(_)
+        | Event::CatalogueImported(_)
+        | Event::PriceListImported(_)
+        | Event::OfferMatrixImported(_)
+        | Event::PolicySet(_) => None,
     }
 }
 

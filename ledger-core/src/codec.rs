@@ -4,6 +4,8 @@
 //! To change an event's fields, raise its schema in [`EVENTS`], freeze the old struct in
 //! `codec/vN.rs` and decode it into the new one here. Golden files keep every version readable.
 
+mod v1;
+
 use bincode::config::{Configuration, standard};
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +56,7 @@ pub enum CodecError {
 }
 
 macro_rules! events {
-    ($($name:ident = $schema:literal),* $(,)?) => {
+    ($($name:ident = $schema:literal $(, was $old:literal in $module:ident)*;)*) => {
         /// Name and current schema of every event.
         pub const EVENTS: &[(&str, u16)] = &[$((stringify!($name), $schema)),*];
 
@@ -83,7 +85,12 @@ macro_rules! events {
                 return Err(CodecError::UnknownCodec(codec.to_owned()));
             }
             match (stored.name, stored.schema) {
-                $((stringify!($name), $schema) => Ok(Event::$name(from_bytes(stored)?)),)*
+                $(
+                    (stringify!($name), $schema) => Ok(Event::$name(from_bytes(stored)?)),
+                    $((stringify!($name), $old) => {
+                        Ok(Event::$name(from_bytes::<$module::$name>(stored)?.into()))
+                    })*
+                )*
                 _ => Err(CodecError::UnknownEvent {
                     name: stored.name.to_owned(),
                     schema: stored.schema,
@@ -94,26 +101,59 @@ macro_rules! events {
 }
 
 events! {
-    CustomerRegistered = 1,
-    DelegatedAdminGranted = 1,
-    DelegatedAdminRevoked = 1,
-    ExternalSubscriptionDeclared = 1,
-    ExternalSubscriptionWithdrawn = 1,
-    SubscriptionPurchased = 1,
-    SeatsAdded = 1,
-    SeatsRemoved = 1,
-    RenewalQuantityScheduled = 1,
-    ScheduledChangeDropped = 1,
-    EndOfTermActionSet = 1,
-    SubscriptionCancelled = 1,
-    SubscriptionUpgraded = 1,
-    LicenceAssigned = 1,
-    LicenceUnassigned = 1,
-    ShortfallRaised = 1,
-    ShortfallCleared = 1,
-    SubscriptionRenewed = 1,
-    SubscriptionExpired = 1,
-    CatalogueImported = 1,
+    CustomerRegistered = 2, was 1 in v1;
+    CustomerChanged = 1;
+    AgreementAccepted = 1;
+    DelegatedAdminGranted = 2, was 1 in v1;
+    DelegatedAdminRevoked = 1;
+    DelegatedAdminEnded = 1;
+    ExternalSubscriptionDeclared = 1;
+    ExternalSubscriptionWithdrawn = 1;
+    PortalAccessGranted = 1;
+    PortalAccessRevoked = 1;
+    SubscriptionPurchased = 2, was 1 in v1;
+    TrialStarted = 1;
+    TrialConverted = 1;
+    SeatsAdded = 1;
+    SeatsRemoved = 1;
+    RenewalQuantityScheduled = 1;
+    RenewalSettingsChanged = 1;
+    ScheduledChangeDropped = 1;
+    EndOfTermActionSet = 1;
+    TermChanged = 1;
+    BillingFrequencyChosen = 1;
+    BillingFrequencyChanged = 1;
+    SubscriptionCancelled = 1;
+    SubscriptionSuspended = 1;
+    SubscriptionResumed = 1;
+    SubscriptionRenamed = 1;
+    SubscriptionUpgraded = 2, was 1 in v1;
+    QuantityRequested = 1;
+    QuantityRequestFulfilled = 1;
+    QuantityRequestDeclined = 1;
+    UserAdded = 1;
+    UserRemoved = 1;
+    LicenceAssigned = 2, was 1 in v1;
+    LicenceUnassigned = 2, was 1 in v1;
+    GroupMemberAdded = 1;
+    GroupMemberRemoved = 1;
+    GroupLicenceAssigned = 1;
+    GroupLicenceUnassigned = 1;
+    GroupLicencesFailed = 1;
+    GroupLicencesSettled = 1;
+    ShortfallRaised = 1;
+    ShortfallCleared = 1;
+    SubscriptionRenewed = 2, was 1 in v1;
+    SubscriptionExpired = 2, was 1 in v1;
+    ExtendedServiceTermStarted = 1;
+    SubscriptionDisabled = 1;
+    SubscriptionDeleted = 1;
+    OpeningBalanceImported = 1;
+    CorrectionRecorded = 1;
+    CatalogueImported = 2, was 1 in v1;
+    PriceListImported = 1;
+    OfferMatrixImported = 1;
+    PolicySet = 1;
 }
 
 /// The layout inside: big-endian, fixed width, so that it can be read without this crate.

@@ -161,6 +161,15 @@ text_type!(
     /// A user of the customer, as an opaque id; never a name or an e-mail address.
     UserId, token);
 text_type!(
+    /// A group of users of the customer.
+    GroupId, token);
+text_type!(
+    /// A promotion of the catalogue.
+    PromotionId, token);
+text_type!(
+    /// A customer's request for more or fewer seats, unique within it.
+    QuantityRequestId, token);
+text_type!(
     /// Whoever issued a command: a person's opaque id, a service or the scheduler.
     ActorId, token);
 text_type!(

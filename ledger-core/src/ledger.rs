@@ -678,9 +678,11 @@ impl<L: CommitLog> Ledger<L> {
         let decided = match &request.stream {
             StreamId::Catalogue => decide_catalogue(&imported.catalogues, &request.command),
             StreamId::Customer(customer) => {
-                let catalogue = imported.catalogues.in_force(effective_at(&request.command, now));
+                let effective_at = effective_at(&request.command, now);
+                let catalogue = imported.catalogues.in_force(effective_at);
                 let catalogue = catalogue.map(|c| &**c);
-                let context = Context { customer, now, actor: &request.actor, catalogue };
+                let actor = &request.actor;
+                let context = Context { customer, now, effective_at, actor, catalogue };
                 decide(&context, account.customer.as_ref(), &request.command)
             }
         };
@@ -759,8 +761,8 @@ fn expect_version(request: &Request, account: &Account) -> Result<(), ExecuteErr
     }
 }
 
-/// When a command takes effect: time-driven ones at the end of the term they are about, however late
-/// they come; all others at once.
+/// When a command takes effect: what was due, however late it comes, and what is told about the past,
+/// when it was so; all others at once.
 fn effective_at(command: &Command, now: DateTime<Utc>) -> DateTime<Utc> {
     command.due_at().map_or(now, |due_at| due_at.min(now))
 }

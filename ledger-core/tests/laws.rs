@@ -8,13 +8,12 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ledger_core::calendar::renewal_due;
 use ledger_core::catalogue::{Catalogue, SEEDS_TOML};
 use ledger_core::codec::{CODEC, EVENTS, decode, encode};
 use ledger_core::commit::Hash;
 use ledger_core::customer::{
-    Command, Customer, EndOfTermAction, Event, Expire, ImportCatalogue, RegisterCustomer, Renew,
-    Status, UpgradeTarget, evolve, fold,
+    Command, Customer, EndOfTermAction, Event, ImportCatalogue, RegisterCustomer, Status,
+    UpgradeTarget, due, evolve, fold,
 };
 use ledger_core::ids::{
     Actor, ActorId, CommandId, CustomerId, ProgrammeId, Reason, ResellerId, Role, StreamId,
@@ -102,13 +101,13 @@ impl World {
         let import =
             Request { stream: StreamId::Catalogue, ..world.request(Role::Operator, import) };
         world.ledger.execute(import).await.unwrap();
-        let register = Command::RegisterCustomer(RegisterCustomer {
-            name: "Acme".to_owned(),
-            programme: ProgrammeId::try_new(programme).unwrap(),
-            reseller: ResellerId::try_new("r1").unwrap(),
-            market: "FR".to_owned(),
-            currency: Currency::EUR,
-        });
+        let register = Command::RegisterCustomer(RegisterCustomer::new(
+            "Acme".to_owned(),
+            ProgrammeId::try_new(programme).unwrap(),
+            ResellerId::try_new("r1").unwrap(),
+            "FR".to_owned(),
+            Currency::EUR,
+        ));
         let register = world.request(Role::Operator, register);
         world.ledger.execute(register).await.unwrap();
         world
@@ -137,13 +136,8 @@ impl World {
     async fn catch_up(&mut self) {
         loop {
             let customer = self.customer().await;
-            let due = customer.active().filter(|s| renewal_due(s.term.end).unwrap() <= self.now);
-            let Some(s) = due.min_by_key(|s| (s.term.end, s.id.clone())) else { return };
-            let (subscription, term_end) = (s.id.clone(), s.term.end);
-            let command = match s.end_of_term {
-                EndOfTermAction::Renew => Command::Renew(Renew { subscription, term_end }),
-                EndOfTermAction::Cancel => Command::Expire(Expire { subscription, term_end }),
-            };
+            let first = due(&customer).into_iter().next().filter(|due| due.at <= self.now);
+            let Some(command) = first.map(|due| due.command) else { return };
             let request = self.request(Role::Scheduler, command);
             self.check(request).await;
         }

@@ -56,21 +56,21 @@ async fn with_ten_seats<L: CommitLog>(log: L, journal: L) -> Arc<Ledger<L>> {
     let catalogue = toml::from_str(SEEDS_TOML).unwrap();
     let import = request("import", Command::ImportCatalogue(ImportCatalogue { catalogue }));
     previewed_then_executed(&ledger, Request { stream: StreamId::Catalogue, ..import }).await;
-    let register = Command::RegisterCustomer(RegisterCustomer {
-        name: "Acme".to_owned(),
-        programme: ProgrammeId::try_new("nce").unwrap(),
-        reseller: ResellerId::try_new("r1").unwrap(),
-        market: "FR".to_owned(),
-        currency: Currency::EUR,
-    });
+    let register = Command::RegisterCustomer(RegisterCustomer::new(
+        "Acme".to_owned(),
+        ProgrammeId::try_new("nce").unwrap(),
+        ResellerId::try_new("r1").unwrap(),
+        "FR".to_owned(),
+        Currency::EUR,
+    ));
     previewed_then_executed(&ledger, request("register", register)).await;
-    let purchase = Command::Purchase(Purchase {
-        subscription: SubscriptionId::try_new("s1").unwrap(),
-        offer: OfferId::try_new("office-365-e3").unwrap(),
-        term: TermDuration::P1Y,
-        billing: BillingCycle::Annual,
-        quantity: 10,
-    });
+    let purchase = Command::Purchase(Purchase::new(
+        SubscriptionId::try_new("s1").unwrap(),
+        OfferId::try_new("office-365-e3").unwrap(),
+        TermDuration::P1Y,
+        BillingCycle::Annual,
+        10,
+    ));
     previewed_then_executed(&ledger, request("purchase", purchase)).await;
     Arc::new(ledger)
 }
@@ -184,13 +184,13 @@ async fn a_refusal_is_kept_and_answered_again_even_when_it_would_succeed_by_then
         now: now.parse().unwrap(),
         ..request(
             "schedule",
-            Command::Purchase(Purchase {
-                subscription: SubscriptionId::try_new("s1").unwrap(),
-                offer: OfferId::try_new("office-365-e3").unwrap(),
-                term: TermDuration::P1Y,
-                billing: BillingCycle::Annual,
-                quantity: 1,
-            }),
+            Command::Purchase(Purchase::new(
+                SubscriptionId::try_new("s1").unwrap(),
+                OfferId::try_new("office-365-e3").unwrap(),
+                TermDuration::P1Y,
+                BillingCycle::Annual,
+                1,
+            )),
         )
     };
     let first = ledger.execute(too_many("2024-03-01T10:00:00Z")).await;
@@ -210,12 +210,15 @@ async fn a_command_without_effect_is_answered_the_same_again() {
     let revoke = || request("revoke", Command::RevokeDelegatedAdmin(RevokeDelegatedAdmin {}));
     let first = ledger.execute(revoke()).await.unwrap();
     assert_eq!((first.version, first.recorded, first.hit), (2, None, false));
-    let grant = request("grant", Command::GrantDelegatedAdmin(GrantDelegatedAdmin {}));
+    let grant = request(
+        "grant",
+        Command::GrantDelegatedAdmin(GrantDelegatedAdmin { services: None, days: None }),
+    );
     assert_eq!(ledger.execute(grant).await.unwrap().version, 3);
     let again = ledger.execute(revoke()).await.unwrap();
     assert_eq!((again.version, again.recorded, again.hit), (2, None, true));
     let customer = acme().customer().unwrap().clone();
-    assert!(ledger.customer(&customer).await.unwrap().unwrap().0.delegated_admin);
+    assert!(ledger.customer(&customer).await.unwrap().unwrap().0.delegated_admin.is_some());
 }
 
 #[tokio::test]
@@ -347,13 +350,13 @@ async fn time_does_not_run_behind_what_was_recorded_for_anybody() {
     assert_eq!(latest.to_rfc3339(), "2024-03-01T09:00:00.500+00:00");
     let earlier = "2023-01-01T00:00:00Z".parse().unwrap();
     let other = StreamId::Customer(CustomerId::try_new("other").unwrap());
-    let register = Command::RegisterCustomer(RegisterCustomer {
-        name: "Other".to_owned(),
-        programme: ProgrammeId::try_new("nce").unwrap(),
-        reseller: ResellerId::try_new("r1").unwrap(),
-        market: "FR".to_owned(),
-        currency: Currency::EUR,
-    });
+    let register = Command::RegisterCustomer(RegisterCustomer::new(
+        "Other".to_owned(),
+        ProgrammeId::try_new("nce").unwrap(),
+        ResellerId::try_new("r1").unwrap(),
+        "FR".to_owned(),
+        Currency::EUR,
+    ));
     let register = Request { stream: other, now: earlier, ..request("other", register) };
     let recorded = ledger.execute(register).await.unwrap().recorded.unwrap();
     assert_eq!(recorded.commit().recorded_at, latest);

@@ -41,20 +41,20 @@ impl World {
         let world = Self { disk, ledger: Box::leak(Box::new(ledger)) };
         let catalogue = toml::from_str(SEEDS_TOML).unwrap();
         let import = request("import", Command::ImportCatalogue(ImportCatalogue { catalogue }));
-        let register = Command::RegisterCustomer(RegisterCustomer {
-            name: "Acme".to_owned(),
-            programme: ProgrammeId::try_new("nce").unwrap(),
-            reseller: ResellerId::try_new("r1").unwrap(),
-            market: "FR".to_owned(),
-            currency: Currency::EUR,
-        });
-        let purchase = Command::Purchase(Purchase {
-            subscription: SubscriptionId::try_new("s1").unwrap(),
-            offer: OfferId::try_new("office-365-e3").unwrap(),
-            term: TermDuration::P1Y,
-            billing: BillingCycle::Annual,
-            quantity: 10,
-        });
+        let register = Command::RegisterCustomer(RegisterCustomer::new(
+            "Acme".to_owned(),
+            ProgrammeId::try_new("nce").unwrap(),
+            ResellerId::try_new("r1").unwrap(),
+            "FR".to_owned(),
+            Currency::EUR,
+        ));
+        let purchase = Command::Purchase(Purchase::new(
+            SubscriptionId::try_new("s1").unwrap(),
+            OfferId::try_new("office-365-e3").unwrap(),
+            TermDuration::P1Y,
+            BillingCycle::Annual,
+            10,
+        ));
         for request in [
             Request { stream: StreamId::Catalogue, ..import },
             request("register", register),

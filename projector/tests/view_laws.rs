@@ -267,9 +267,11 @@ async fn what_is_due_comes_in_the_order_of_time() {
     let store = ViewStore::open(&dir.path().join("views"), &log).await.unwrap();
     catch_up_to(&log, &store, log.durable_position() - 2).await;
     let due = |until: &str| {
-        let due = store.due(until.parse().unwrap()).unwrap().into_iter().map(|due| {
-            format!("{} {} {} {:?}", due.term_end, due.customer, due.subscription, due.action)
-        });
+        let due = store
+            .due(until.parse().unwrap())
+            .unwrap()
+            .into_iter()
+            .map(|due| format!("{} {}", due.customer, due.command_id));
         due.collect::<Vec<_>>()
     };
     let (of_a, s_3) = ("2027-01-04 a s-1 Renew", "2027-01-04 a-b s-3 Renew");

@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 use ledger_core::charges::{ChargeLine, ChargeType};
 use ledger_core::customer::{
-    DropCause, EndOfTermAction, Event, Refund, SubscriptionUpgraded, TermPlan, UpgradeTarget,
+    DropCause, Event, Refund, RenewalSettings, SubscriptionUpgraded, TermPlan, TrialTarget,
+    UpgradeTarget,
 };
-use ledger_core::ids::Role;
+use ledger_core::ids::{GroupId, Role};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -48,7 +49,11 @@ pub fn event(event: &Event) -> String {
             "registered as {:?} under {}, reseller {}, market {}, {}",
             e.name, e.programme, e.reseller, e.market, e.currency
         ),
-        Event::DelegatedAdminGranted(_) => "delegated administration: no -> yes".to_owned(),
+        Event::DelegatedAdminGranted(e) => format!(
+            "delegated administration: no -> yes, for {}, {}",
+            e.services.as_ref().map_or_else(|| "all services".to_owned(), |all| all.join(", ")),
+            e.until.map_or_else(|| "until revoked".to_owned(), |_| until(e.until))
+        ),
         Event::DelegatedAdminRevoked(_) => "delegated administration: yes -> no".to_owned(),
         Event::ExternalSubscriptionDeclared(e) => {
             format!("{}: {} seats held from elsewhere", e.offer, e.seats)
@@ -89,14 +94,9 @@ pub fn event(event: &Event) -> String {
             e.quantity,
             cause(e.cause)
         ),
-        Event::EndOfTermActionSet(e) => match e.action {
-            EndOfTermAction::Renew => {
-                format!("{}: at the end of the term cancel -> renew", e.subscription)
-            }
-            EndOfTermAction::Cancel => {
-                format!("{}: at the end of the term renew -> cancel", e.subscription)
-            }
-        },
+        Event::EndOfTermActionSet(e) => {
+            format!("{}: {} at the end of the term", e.subscription, word(&e.action))
+        }
         Event::SubscriptionCancelled(e) => {
             let refund = match e.refund {
                 Refund::Full => "in full",
@@ -106,9 +106,17 @@ pub fn event(event: &Event) -> String {
         }
         Event::SubscriptionUpgraded(e) => upgraded(e),
         Event::LicenceAssigned(e) => {
-            format!("{}: licence to user {} in {}", e.offer, e.user, e.usage_location)
+            let through = through(e.through.as_ref());
+            format!("{}: licence to user {} in {}{through}", e.offer, e.user, e.usage_location)
         }
-        Event::LicenceUnassigned(e) => format!("{}: licence taken from user {}", e.offer, e.user),
+        Event::LicenceUnassigned(e) => {
+            format!(
+                "{}: licence taken from user {}{}",
+                e.offer,
+                e.user,
+                through(e.through.as_ref())
+            )
+        }
         Event::ShortfallRaised(e) => {
             format!(
                 "{}: shortfall, {} licences assigned for {} seats",
@@ -128,12 +136,151 @@ pub fn event(event: &Event) -> String {
         Event::SubscriptionExpired(e) => {
             format!("{}: seats {} -> 0, term ended on {}", e.subscription, e.quantity, e.term_end)
         }
+        Event::CustomerChanged(e) => {
+            format!("now {:?}, reseller {}, segment {}", e.name, e.reseller, word(&e.segment))
+        }
+        Event::AgreementAccepted(e) => format!("agreement {:?} accepted", e.agreement),
+        Event::DelegatedAdminEnded(_) => "delegated administration: its time is over".to_owned(),
+        Event::PortalAccessGranted(e) => {
+            format!("portal: user {} may {}", e.user, word(&e.access))
+        }
+        Event::PortalAccessRevoked(e) => format!("portal: user {} is shut out", e.user),
+        Event::TrialStarted(e) => format!(
+            "{}: trial of {}, seats 0 -> {}, {} to {}, then {}",
+            e.subscription,
+            e.offer,
+            e.quantity,
+            e.term.start,
+            e.term.end,
+            if e.converts { plan(e.converts_to) } else { "nothing".to_owned() }
+        ),
+        Event::TrialConverted(e) => match &e.into {
+            TrialTarget::Itself(paid) => format!(
+                "{}: trial paid now, seats {} -> {}, {}, term {} to {}",
+                e.subscription,
+                e.quantity.from,
+                e.quantity.to,
+                plan(paid.plan),
+                paid.term.start,
+                paid.term.end
+            ),
+            TrialTarget::Existing(grown) => format!(
+                "{}: trial paid now, in {}: seats {} -> {}",
+                e.subscription, grown.subscription, grown.quantity.from, grown.quantity.to
+            ),
+        },
+        Event::RenewalSettingsChanged(e) => {
+            format!("{}: from {} {}", e.subscription, e.due, settings(&e.settings))
+        }
+        Event::TermChanged(e) => format!(
+            "{}: {} of {} seats from now on, term {} to {}",
+            e.subscription,
+            plan(e.plan),
+            e.quantity,
+            e.term.start,
+            e.term.end
+        ),
+        Event::BillingFrequencyChosen(e) => {
+            format!("{}: charged {} from {}", e.subscription, word(&e.billing), e.from)
+        }
+        Event::BillingFrequencyChanged(e) => {
+            format!("{}: charged as {} from {} on", e.subscription, plan(e.plan), e.from)
+        }
+        Event::SubscriptionSuspended(e) => {
+            let billing = if e.billing_stops { "stops" } else { "continues" };
+            let by = if e.vendor_reasons.is_empty() { "" } else { " by the vendor" };
+            format!("{}: suspended{by}, billing {billing}", e.subscription)
+        }
+        Event::SubscriptionResumed(e) => format!("{}: resumed", e.subscription),
+        Event::SubscriptionRenamed(e) => match &e.name {
+            Some(name) => format!("{}: named {name:?}", e.subscription),
+            None => format!("{}: named as its offer", e.subscription),
+        },
+        Event::QuantityRequested(e) => {
+            format!("request {}: {:+} seats of {}", e.request, e.seats, e.offer)
+        }
+        Event::QuantityRequestFulfilled(e) => {
+            format!("request {}: done with {}", e.request, e.subscription)
+        }
+        Event::QuantityRequestDeclined(e) => format!("request {}: declined", e.request),
+        Event::UserAdded(e) => match &e.usage_location {
+            Some(place) => format!("user {} in {place}", e.user),
+            None => format!("user {}", e.user),
+        },
+        Event::UserRemoved(e) => format!("user {} removed", e.user),
+        Event::GroupMemberAdded(e) => format!("group {}: user {} in", e.group, e.user),
+        Event::GroupMemberRemoved(e) => format!("group {}: user {} out", e.group, e.user),
+        Event::GroupLicenceAssigned(e) => format!("group {}: gives {}", e.group, e.offer),
+        Event::GroupLicenceUnassigned(e) => {
+            format!("group {}: no longer gives {}", e.group, e.offer)
+        }
+        Event::GroupLicencesFailed(e) => {
+            format!(
+                "group {}: nothing for user {}, because of {}: {}",
+                e.group, e.user, e.offer, e.code
+            )
+        }
+        Event::GroupLicencesSettled(e) => format!("group {}: user {} settled", e.group, e.user),
+        Event::ExtendedServiceTermStarted(e) => format!(
+            "{}: {} seats extended at {} (+{} %), {} to {}",
+            e.subscription,
+            e.quantity,
+            e.basis.unit_price,
+            e.premium_percent,
+            e.term.start,
+            e.term.end
+        ),
+        Event::SubscriptionDisabled(e) => format!("{}: service gone", e.subscription),
+        Event::SubscriptionDeleted(e) => format!("{}: deleted", e.subscription),
+        Event::OpeningBalanceImported(e) => format!(
+            "{}: taken over as {:?}, seats 0 -> {}, {} {}, term {} to {}",
+            e.subscription,
+            e.vendor_status,
+            e.quantity,
+            e.offer,
+            plan(e.plan),
+            e.term.start,
+            e.term.end
+        ),
+        Event::CorrectionRecorded(e) => {
+            let mut parts = Vec::new();
+            parts.extend(e.quantity.map(|q| format!("seats {} -> {}", q.from, q.to)));
+            parts.extend(e.term_end.map(|end| format!("term to {end}")));
+            parts.extend(e.unit_price.map(|price| format!("price {price}")));
+            parts.extend(e.end_of_term.map(|action| format!("{} at the end", word(&action))));
+            format!("{}: corrected: {}", e.subscription, parts.join(", "))
+        }
+        Event::PriceListImported(e) => {
+            format!("price list {} imported, {} prices", e.name, e.rows.len())
+        }
+        Event::OfferMatrixImported(e) => {
+            format!("offer matrix {} imported, {} offers", e.name, e.offers.len())
+        }
+        Event::PolicySet(e) => format!(
+            "rules {} of programme {} set, in force from {}",
+            e.version,
+            e.programme,
+            instant(e.effective_from)
+        ),
         Event::CatalogueImported(e) => format!(
             "catalogue {} imported, in force from {}",
             e.catalogue.version,
             instant(e.catalogue.effective_from)
         ),
     }
+}
+
+fn through(group: Option<&GroupId>) -> String {
+    group.map(|group| format!(" through group {group}")).unwrap_or_default()
+}
+
+fn settings(settings: &RenewalSettings) -> String {
+    let mut parts = vec![format!("{} seats", settings.quantity)];
+    parts.extend(settings.offer.as_ref().map(|offer| format!("of {offer}")));
+    parts.extend(settings.plan.map(plan));
+    parts.extend(settings.end_date.map(|end| format!("to {end}")));
+    parts.extend(settings.promotion.as_ref().map(|promotion| format!("under {promotion}")));
+    parts.join(", ")
 }
 
 fn upgraded(e: &SubscriptionUpgraded) -> String {
@@ -158,28 +305,7 @@ fn upgraded(e: &SubscriptionUpgraded) -> String {
 /// The rules that a priced event was decided under, such as `under nce, catalogue seeds-1`.
 #[must_use]
 pub fn rules(event: &Event) -> Option<String> {
-    let rules = match event {
-        Event::SubscriptionPurchased(e) => &e.rules,
-        Event::SeatsAdded(e) => &e.rules,
-        Event::SeatsRemoved(e) => &e.rules,
-        Event::SubscriptionCancelled(e) => &e.rules,
-        Event::SubscriptionUpgraded(e) => &e.rules,
-        Event::SubscriptionRenewed(e) => &e.rules,
-        Event::CustomerRegistered(_)
-        | Event::DelegatedAdminGranted(_)
-        | Event::DelegatedAdminRevoked(_)
-        | Event::ExternalSubscriptionDeclared(_)
-        | Event::ExternalSubscriptionWithdrawn(_)
-        | Event::RenewalQuantityScheduled(_)
-        | Event::ScheduledChangeDropped(_)
-        | Event::EndOfTermActionSet(_)
-        | Event::LicenceAssigned(_)
-        | Event::LicenceUnassigned(_)
-        | Event::ShortfallRaised(_)
-        | Event::ShortfallCleared(_)
-        | Event::SubscriptionExpired(_)
-        | Event::CatalogueImported(_) => return None,
-    };
+    let rules = event.rules()?;
     Some(format!("under {}, catalogue {}", rules.programme, rules.catalogue))
 }
 
@@ -191,6 +317,11 @@ const fn cause(cause: DropCause) -> &'static str {
         DropCause::NotRenewed => "it will not be renewed",
         DropCause::Cancelled => "it was cancelled",
         DropCause::OutsideLimits => "the offer's limits no longer allow it",
+        DropCause::Withdrawn => "it was withdrawn",
+        DropCause::Suspended => "the subscription was suspended",
+        DropCause::TermChanged => "a longer term began",
+        DropCause::TrialConverted => "the trial became a paid subscription",
+        DropCause::NotSold => "the offer is no longer sold so",
     }
 }
 
@@ -219,7 +350,9 @@ pub fn command(request: &[u8]) -> String {
         return "a command that cannot be read".to_owned();
     };
     let name = fields.remove("command").map(|name| word(&name)).unwrap_or_default();
-    if name == "ImportCatalogue" {
+    if ["ImportCatalogue", "ImportPriceList", "ImportOfferMatrix", "SetPolicy"]
+        .contains(&name.as_str())
+    {
         return name;
     }
     if name == "Upgrade" && fields.get("quantity").is_none_or(Value::is_null) {

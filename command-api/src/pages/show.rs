@@ -161,6 +161,8 @@ impl SubscriptionCard {
             lots: lots.collect(),
             status: match of.status {
                 Status::Active => "active",
+                Status::Suspended => "suspended",
+                Status::Disabled => "disabled",
                 Status::Deleted => "ended",
                 Status::Expired => "expired",
             },
@@ -219,6 +221,10 @@ pub struct DueRow {
     pub day: String,
     /// When.
     pub due: Deadline,
+    /// What happens then.
+    pub what: &'static str,
+    /// Class of its badge: `good`, `bad`, or none.
+    pub tone: &'static str,
     /// Whether it is renewed.
     pub is_renewed: bool,
 }
@@ -227,9 +233,17 @@ impl DueRow {
     /// What is due as seen at `now`.
     #[must_use]
     pub fn of(of: DueDocument, now: DateTime<Utc>) -> Self {
-        let is_renewed = of.action == EndOfTermAction::Renew;
+        let is_renewed = of.action == "renew";
+        let (what, tone) = match of.action.as_str() {
+            "renew" => ("renews", "good"),
+            "end-trial" => ("trial ends", ""),
+            "bill" => ("new billing", ""),
+            "disable" => ("service stops", "bad"),
+            "delete" => ("data goes", "bad"),
+            _ => ("ends", "bad"),
+        };
         let day = day(of.due_at.date_naive());
-        Self { day, due: Deadline::of(of.due_at, now), is_renewed, of }
+        Self { day, due: Deadline::of(of.due_at, now), what, tone, is_renewed, of }
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) async fn grant(
     envelope: Envelope,
     Sent(body): Sent<ReasonBody>,
 ) -> Result<Response, Problem> {
-    let command = Command::GrantDelegatedAdmin(GrantDelegatedAdmin {});
+    let command = Command::GrantDelegatedAdmin(GrantDelegatedAdmin { services: None, days: None });
     for_customer(&state, principal, envelope, customer, (body.reason, command)).await
 }
 

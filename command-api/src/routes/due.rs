@@ -35,7 +35,7 @@ pub struct DueQuery {
     pub min_position: Option<u64>,
 }
 
-/// Lists which terms end when and what happens then, the earliest first.
+/// Lists what time will bring about, the earliest first: renewals, ends of terms and trials, and more.
 #[utoipa::path(get, path = "/v1/due", tag = "history", params(DueQuery),
     responses((status = 200, body = List<DueDocument>), Problems))]
 pub(crate) async fn list(
@@ -57,5 +57,6 @@ pub(crate) async fn list(
 /// The order of the calendar.
 fn key(due: &DueDocument) -> String {
     let due_at = due.due_at.to_rfc3339_opts(SecondsFormat::Millis, true);
-    format!("{due_at}/{}/{}", due.customer, due.subscription)
+    let subscription = due.subscription.as_ref().map_or("=", |of| of.subscription.as_str());
+    format!("{due_at}/{}/{subscription}/{}", due.customer, due.action)
 }

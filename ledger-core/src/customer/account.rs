@@ -41,6 +41,7 @@ impl Aggregate for CustomerAccount {
         let context = Context {
             customer: id,
             now: self.now,
+            effective_at: self.now,
             actor: &self.actor,
             catalogue: self.catalogue.as_deref(),
         };
@@ -67,14 +68,15 @@ mod tests {
             actor: Actor { id: ActorId::try_new("someone").unwrap(), role: Role::Operator },
             catalogue: Some(Arc::new(toml::from_str(SEEDS_TOML).unwrap())),
         };
-        let register = Command::RegisterCustomer(RegisterCustomer {
-            name: "Acme".to_owned(),
-            programme: ProgrammeId::try_new("nce").unwrap(),
-            reseller: ResellerId::try_new("r1").unwrap(),
-            market: "FR".to_owned(),
-            currency: Currency::EUR,
-        });
-        let grant = Command::GrantDelegatedAdmin(GrantDelegatedAdmin {});
+        let register = Command::RegisterCustomer(RegisterCustomer::new(
+            "Acme".to_owned(),
+            ProgrammeId::try_new("nce").unwrap(),
+            ResellerId::try_new("r1").unwrap(),
+            "FR".to_owned(),
+            Currency::EUR,
+        ));
+        let grant =
+            Command::GrantDelegatedAdmin(GrantDelegatedAdmin { services: None, days: None });
         let id = CustomerId::try_new("acme").unwrap();
         let mut root = AggregateRootBuilder::from(account).build(id.clone());
 
@@ -82,6 +84,6 @@ mod tests {
         assert_eq!(refused, Rejection::CustomerUnknown { customer: id });
         block_on(root.handle(register)).unwrap();
         block_on(root.handle(grant)).unwrap();
-        assert!(root.state().as_ref().is_some_and(|customer| customer.delegated_admin));
+        assert!(root.state().as_ref().is_some_and(|customer| customer.delegated_admin.is_some()));
     }
 }

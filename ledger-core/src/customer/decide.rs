@@ -1,23 +1,34 @@
 //! The rules: one `match`, one function per command, guards first.
 
 mod account;
+mod catalogue;
+mod groups;
 mod licences;
+mod lifecycle;
 mod limits;
+mod opening;
+mod purchase;
 mod renewal;
+mod requests;
+mod schedule;
 mod seats;
+mod terms;
+mod trials;
 mod upgrade;
+mod users;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+pub use self::catalogue::decide_catalogue;
 use super::command::Command;
 use super::event::{ChargeBasis, DropCause, Event, RuleSet, ScheduledChangeDropped, TermPlan};
 use super::rejection::Rejection;
 use super::state::{Customer, Status, Subscription};
 use crate::calendar::{AnchorRule, Period, TermDuration, charge_cycle, renewal_due};
 use crate::catalogue::{
-    Catalogue, Catalogues, Offer, OnImmediateChange, ProductKind, Programme, WindowRule,
+    Catalogue, Offer, OnImmediateChange, ProductKind, Programme, Quote, WindowRule,
 };
-use crate::ids::{Actor, CustomerId, OfferId, SubscriptionId};
+use crate::ids::{Actor, CustomerId, OfferId, Role, SubscriptionId};
 use crate::money::prorate;
 
 /// Everything a decision may look at besides the customer itself.
@@ -27,6 +38,8 @@ pub struct Context<'a> {
     pub customer: &'a CustomerId,
     /// The instant of the decision, in whole milliseconds.
     pub now: DateTime<Utc>,
+    /// When the command takes effect: then, or earlier for what was due or is told about the past.
+    pub effective_at: DateTime<Utc>,
     /// Who asks.
     pub actor: &'a Actor,
     /// The catalogue in force when the command takes effect, if there is one.
@@ -48,54 +61,60 @@ pub fn decide(
         || state.ok_or_else(|| Rejection::CustomerUnknown { customer: context.customer.clone() });
     match command {
         Command::RegisterCustomer(c) => account::register(context, state, c),
-        Command::GrantDelegatedAdmin(_) => Ok(account::grant(registered()?)),
+        Command::ChangeCustomer(c) => account::change(context, registered()?, c),
+        Command::AcceptAgreement(c) => account::accept(registered()?, c),
+        Command::GrantDelegatedAdmin(c) => account::grant(context, registered()?, c),
         Command::RevokeDelegatedAdmin(_) => Ok(account::revoke(registered()?)),
+        Command::EndDelegatedAdmin(c) => account::end_delegated_admin(context, registered()?, c),
         Command::DeclareExternalSubscription(c) => account::declare(context, registered()?, c),
         Command::WithdrawExternalSubscription(c) => Ok(account::withdraw(registered()?, c)),
-        Command::Purchase(c) => seats::purchase(context, registered()?, c),
+        Command::GrantPortalAccess(c) => Ok(account::grant_portal(registered()?, c)),
+        Command::RevokePortalAccess(c) => Ok(account::revoke_portal(registered()?, c)),
+        Command::Purchase(c) => purchase::purchase(context, registered()?, c),
+        Command::StartTrial(c) => trials::start(context, registered()?, c),
+        Command::ConvertTrial(c) => trials::convert(context, registered()?, c),
+        Command::EndTrial(c) => trials::end(context, registered()?, c),
         Command::AddSeats(c) => seats::add(context, registered()?, c),
         Command::RemoveSeats(c) => seats::remove(context, registered()?, c),
-        Command::ScheduleRenewalQuantity(c) => renewal::schedule(context, registered()?, c),
+        Command::ScheduleRenewalQuantity(c) => schedule::quantity(context, registered()?, c),
+        Command::ChangeRenewalSettings(c) => schedule::settings(context, registered()?, c),
+        Command::AlignEndDate(c) => schedule::align(context, registered()?, c),
+        Command::ScheduleUpgrade(c) => schedule::upgrade(context, registered()?, c),
+        Command::WithdrawScheduledChange(c) => schedule::withdraw(context, registered()?, c),
         Command::SetEndOfTermAction(c) => renewal::set_action(context, registered()?, c),
+        Command::ChangeTerm(c) => terms::change(context, registered()?, c),
+        Command::ChangeBillingFrequency(c) => terms::choose_billing(context, registered()?, c),
+        Command::ApplyBillingFrequency(c) => terms::apply_billing(context, registered()?, c),
         Command::Cancel(c) => seats::cancel(context, registered()?, c),
+        Command::Suspend(c) => lifecycle::suspend(context, registered()?, c),
+        Command::Resume(c) => lifecycle::resume(context, registered()?, c),
+        Command::Disable(c) => lifecycle::disable(context, registered()?, c),
+        Command::Delete(c) => lifecycle::delete(context, registered()?, c),
+        Command::Rename(c) => lifecycle::rename(registered()?, c),
         Command::Upgrade(c) => upgrade::upgrade(context, registered()?, c),
+        Command::RequestQuantity(c) => requests::request(context, registered()?, c),
+        Command::FulfilRequest(c) => requests::fulfil(context, registered()?, c),
+        Command::DeclineRequest(c) => requests::decline(context, registered()?, c),
+        Command::AddUser(c) => users::add(context, registered()?, c),
+        Command::RemoveUser(c) => users::remove(context, registered()?, c),
         Command::AssignLicence(c) => licences::assign(context, registered()?, c),
         Command::UnassignLicence(c) => licences::unassign(context, registered()?, c),
+        Command::AddGroupMember(c) => groups::add_member(context, registered()?, c),
+        Command::RemoveGroupMember(c) => groups::remove_member(context, registered()?, c),
+        Command::AssignGroupLicence(c) => groups::assign(context, registered()?, c),
+        Command::UnassignGroupLicence(c) => groups::unassign(context, registered()?, c),
+        Command::ReprocessGroup(c) => groups::reprocess(context, registered()?, c),
+        Command::ImportOpeningBalance(c) => opening::import(context, registered()?, c),
+        Command::RecordCorrection(c) => opening::correct(context, registered()?, c),
         Command::Renew(c) => renewal::renew(context, registered()?, c),
         Command::Expire(c) => renewal::expire(context, registered()?, c),
-        Command::ImportCatalogue(_) => {
-            Err(Rejection::WrongStream { command: "ImportCatalogue", belongs_to: "the catalogue" })
+        Command::ImportCatalogue(_)
+        | Command::ImportPriceList(_)
+        | Command::ImportOfferMatrix(_)
+        | Command::SetPolicy(_) => {
+            Err(Rejection::WrongStream { command: command.name(), belongs_to: "the catalogue" })
         }
     }
-}
-
-/// Returns the events that `command` leads to in the catalogue's stream; none when this very version
-/// was imported already. A version's name stands for one content, because decisions are recorded
-/// under it.
-///
-/// # Errors
-///
-/// A [`Rejection`] when the data contradicts itself or the command is for a customer.
-pub fn decide_catalogue(known: &Catalogues, command: &Command) -> Result<Vec<Event>, Rejection> {
-    let Command::ImportCatalogue(c) = command else {
-        let belongs_to = "a customer";
-        return Err(Rejection::WrongStream { command: command.name(), belongs_to });
-    };
-    let namesake = known.iter().find(|known| known.version == c.catalogue.version);
-    if namesake == Some(&c.catalogue) {
-        return Ok(Vec::new());
-    }
-    let mut problems = c.catalogue.problems();
-    if namesake.is_some() {
-        let version = &c.catalogue.version;
-        problems.push(format!("version {version:?} was imported before with another content"));
-    }
-    if !problems.is_empty() {
-        return Err(Rejection::CatalogueInvalid { problems });
-    }
-
-    let catalogue = c.catalogue.clone();
-    Ok(vec![Event::CatalogueImported(super::event::CatalogueImported { catalogue })])
 }
 
 impl<'a> Context<'a> {
@@ -120,6 +139,21 @@ impl<'a> Context<'a> {
         programme.ok_or_else(|| Rejection::ProgrammeUnknown { programme: id.clone() })
     }
 
+    /// What one seat of an offer costs the customer now, for one billing cycle.
+    fn quote(
+        &self,
+        customer: &Customer,
+        offer: &OfferId,
+        plan: TermPlan,
+    ) -> Result<Quote, Rejection> {
+        let profile = &customer.profile;
+        let (term, billing, currency) = (plan.term, plan.billing, profile.currency);
+        let buyer = (profile.market.as_str(), profile.segment, currency);
+        let quote = self.catalogue()?.quote(offer, (term, billing), buyer, self.effective_at);
+        let offer = offer.clone();
+        quote.ok_or(Rejection::PlanUnknown { offer, term, billing, currency })
+    }
+
     fn rules(&self, customer: &Customer) -> Result<RuleSet, Rejection> {
         Ok(RuleSet {
             programme: customer.profile.programme.clone(),
@@ -128,7 +162,23 @@ impl<'a> Context<'a> {
     }
 }
 
-/// The subscription, if it lives and is not waiting for its renewal.
+/// Refuses what only the scheduler issues.
+fn by_scheduler(context: &Context<'_>, command: &'static str) -> Result<(), Rejection> {
+    if context.actor.role == Role::Scheduler {
+        return Ok(());
+    }
+    Err(Rejection::SchedulerOnly { command })
+}
+
+/// Refuses what is not due yet.
+fn not_before(context: &Context<'_>, due_at: DateTime<Utc>) -> Result<(), Rejection> {
+    if context.now < due_at {
+        return Err(Rejection::NotDueYet { due_at });
+    }
+    Ok(())
+}
+
+/// The subscription, if it is active and not waiting for its renewal.
 fn changeable<'a>(
     context: &Context<'_>,
     customer: &'a Customer,
@@ -148,7 +198,8 @@ fn living<'a>(customer: &'a Customer, id: &SubscriptionId) -> Result<&'a Subscri
         subscription.ok_or_else(|| Rejection::SubscriptionUnknown { subscription: id.clone() })?;
     match subscription.status {
         Status::Active => Ok(subscription),
-        Status::Deleted | Status::Expired => {
+        Status::Suspended => Err(Rejection::SubscriptionSuspended { subscription: id.clone() }),
+        Status::Deleted | Status::Expired | Status::Disabled => {
             Err(Rejection::SubscriptionEnded { subscription: id.clone() })
         }
     }
@@ -158,7 +209,9 @@ fn living<'a>(customer: &'a Customer, id: &SubscriptionId) -> Result<&'a Subscri
 fn next_term_at(subscription: &Subscription) -> Option<DateTime<Utc>> {
     match subscription.end_of_term {
         super::EndOfTermAction::Renew => renewal_due(subscription.term.end).ok(),
-        super::EndOfTermAction::Cancel => None,
+        super::EndOfTermAction::Cancel
+        | super::EndOfTermAction::ExtendedServiceTerm
+        | super::EndOfTermAction::Lapse => None,
     }
 }
 
@@ -218,7 +271,7 @@ fn drop_scheduled(
     subscription: &Subscription,
     cause: DropCause,
 ) -> Result<Option<Event>, Rejection> {
-    let Some(scheduled) = subscription.scheduled else { return Ok(None) };
+    let Some(scheduled) = &subscription.scheduled else { return Ok(None) };
     match programme.on_immediate_change {
         OnImmediateChange::Invalidate => Ok(Some(dropped(subscription, scheduled.quantity, cause))),
         OnImmediateChange::Keep => Ok(None),
@@ -231,7 +284,7 @@ fn drop_scheduled(
 
 /// The scheduled quantity goes, whatever the programme says, because nothing is left to schedule.
 fn drop_in_any_case(subscription: &Subscription, cause: DropCause) -> Option<Event> {
-    let scheduled = subscription.scheduled?;
+    let scheduled = subscription.scheduled.as_ref()?;
     Some(dropped(subscription, scheduled.quantity, cause))
 }
 

@@ -1,14 +1,17 @@
 //! The aggregate: one customer with all its subscriptions and licences.
 //!
 //! Reading order: [`Command`] (asked), [`Event`] (happened), [`Rejection`] (a rule said no),
-//! [`Customer`] with [`evolve`] (state), [`decide`] (rules), [`warnings`] (what a preview says).
+//! [`Customer`] (state) with [`evolve`], [`due`] (what time brings), [`decide`] (rules), [`warnings`]
+//! (what a preview says).
 
 mod command;
 mod event;
+mod evolve;
 mod rejection;
 mod state;
 
 mod decide;
+mod due;
 mod warning;
 
 mod account;
@@ -16,10 +19,12 @@ mod account;
 pub use account::CustomerAccount;
 pub use command::*;
 pub use decide::{Context, decide, decide_catalogue};
+pub use due::{Due, WORDS as SCHEDULED, due, due_of, due_of_account};
 pub use event::*;
+pub use evolve::{evolve, fold};
 pub use rejection::{Rejection, Rule};
 pub use state::{
-    Assignment, Customer, ExternalHolding, FOLD_VERSION, Lot, Profile, Scheduled, Status,
-    Subscription, evolve, fold,
+    Assignment, Customer, DelegatedAdmin, ExternalHolding, FOLD_VERSION, Group, Lot, NextBilling,
+    Profile, QuantityRequest, Status, Subscription, TermKind,
 };
 pub use warning::{Warning, warnings};

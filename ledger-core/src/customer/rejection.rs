@@ -1,22 +1,14 @@
 //! Why not: data with a stable code, the rule, its source and the facts that failed.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+mod rule;
+
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
+pub use self::rule::Rule;
 use crate::calendar::{BillingCycle, DateOutOfRange, TermDuration};
 use crate::ids::{CustomerId, OfferId, ProgrammeId, SubscriptionId, UserId};
 use crate::money::{Currency, MoneyError};
-
-/// A rule: its stable code, what it says and where it comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Rule {
-    /// Stable code; programs may depend on it.
-    pub code: &'static str,
-    /// The rule in one sentence.
-    pub rule: &'static str,
-    /// Where the rule comes from.
-    pub source: &'static str,
-}
 
 /// A rule said no. Nothing happened; the caller must change the request or wait.
 ///
@@ -380,6 +372,44 @@ pub enum Rejection {
         /// The command.
         command: &'static str,
     },
+    /// The market asks for a registration number.
+    #[error("customers in {market} are registered with their registration number")]
+    RegistrationNumberMissing {
+        /// The market.
+        market: String,
+    },
+    /// Only the operator may do it.
+    #[error("{command} changes {what}: only the operator may do that")]
+    OperatorOnly {
+        /// The command.
+        command: &'static str,
+        /// What it changes.
+        what: &'static str,
+    },
+    /// Nobody else may sell to the customer in this programme.
+    #[error("in programme {programme} a customer has one partner only")]
+    SinglePartner {
+        /// The programme.
+        programme: ProgrammeId,
+    },
+    /// The subscription's service is stopped.
+    #[error("subscription {subscription} is suspended: resume it first")]
+    SubscriptionSuspended {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// Nobody said where the user works.
+    #[error("nobody has said where user {user} works: name the usage location")]
+    UsageLocationMissing {
+        /// The user.
+        user: UserId,
+    },
+    /// What the scheduler is to do is not due.
+    #[error("it is due only at {due_at}")]
+    NotDueYet {
+        /// When it is due.
+        due_at: DateTime<Utc>,
+    },
     /// A date left the calendar.
     #[error("{0}")]
     #[serde(serialize_with = "no_facts")]
@@ -393,257 +423,4 @@ pub enum Rejection {
 fn no_facts<T, S: serde::Serializer>(_: &T, serializer: S) -> Result<S::Ok, S::Error> {
     use serde::ser::SerializeMap;
     serializer.serialize_map(Some(0))?.end()
-}
-
-impl Rejection {
-    /// The rule that said no.
-    #[must_use]
-    #[expect(clippy::too_many_lines, reason = "a table, read as a whole")]
-    pub const fn rule(&self) -> Rule {
-        let (code, rule, source) = match self {
-            Self::CustomerUnknown { .. } => (
-                "CUSTOMER_UNKNOWN",
-                "only a registered customer can be changed",
-                "design, section 4",
-            ),
-            Self::CustomerExists { .. } => {
-                ("CUSTOMER_EXISTS", "a customer is registered once", "design, section 4")
-            }
-            Self::WrongStream { .. } => (
-                "WRONG_STREAM",
-                "catalogue commands go to the catalogue, all others to a customer",
-                "design, section 4",
-            ),
-            Self::NoCatalogue { .. } => (
-                "NO_CATALOGUE",
-                "a decision needs the catalogue in force at its instant",
-                "design, section 4",
-            ),
-            Self::CatalogueInvalid { .. } => (
-                "CATALOGUE_INVALID",
-                "a catalogue is imported whole or not at all",
-                "design, section 4",
-            ),
-            Self::ProgrammeUnknown { .. } => (
-                "PROGRAMME_UNKNOWN",
-                "a customer is sold under a programme of the catalogue",
-                "design, section 4",
-            ),
-            Self::FieldInvalid { .. } => (
-                "FIELD_INVALID",
-                "every field has the form that is documented",
-                "design, section 6",
-            ),
-            Self::OfferUnknown { .. } => {
-                ("OFFER_UNKNOWN", "only offers of the catalogue are sold", "design, section 4")
-            }
-            Self::PlanUnknown { .. } => (
-                "PLAN_UNKNOWN",
-                "an offer is sold in the plans and currencies listed",
-                "domain, section 1.4",
-            ),
-            Self::SubscriptionUnknown { .. } => (
-                "SUBSCRIPTION_UNKNOWN",
-                "a command names a subscription of the customer",
-                "domain, section 5.4 (20003)",
-            ),
-            Self::SubscriptionExists { .. } => (
-                "SUBSCRIPTION_EXISTS",
-                "every subscription of a customer has its own id",
-                "SEED-1, step 5",
-            ),
-            Self::SubscriptionEnded { .. } => (
-                "SUBSCRIPTION_ENDED",
-                "a subscription that has ended cannot be changed",
-                "domain, section 10, no. 23 (2011)",
-            ),
-            Self::RenewalPending { .. } => (
-                "RENEWAL_PENDING",
-                "while a renewal is queued the subscription cannot be changed",
-                "domain, section 1.6",
-            ),
-            Self::QuantityZero => (
-                "QUANTITY_ZERO",
-                "a quantity is at least one; zero is not a cancellation",
-                "domain, section 10, no. 19",
-            ),
-            Self::BelowMinimum { .. } => (
-                "BELOW_MINIMUM",
-                "a subscription keeps the offer's fewest seats",
-                "domain, section 2, no. 1 (2002)",
-            ),
-            Self::AboveMaximum { .. } => (
-                "ABOVE_MAXIMUM",
-                "the offer's most seats hold over all subscriptions and partners",
-                "domain, section 2, no. 2 (800088)",
-            ),
-            Self::PrerequisiteMissing { .. } => (
-                "PREREQUISITE_MISSING",
-                "an add-on needs one of its prerequisites at the customer",
-                "domain, section 2, no. 15 (400041)",
-            ),
-            Self::TooManyUpdates { .. } => (
-                "TOO_MANY_UPDATES",
-                "a subscription's quantity is changed a limited number of times",
-                "domain, section 2, no. 8 (900311)",
-            ),
-            Self::ChangeScheduled { .. } => (
-                "CHANGE_SCHEDULED",
-                "in this programme a scheduled change blocks immediate ones",
-                "domain, section 11, no. 17",
-            ),
-            Self::SeatsNotRefundable { .. } => (
-                "SEATS_NOT_REFUNDABLE",
-                "seats can be removed only within the window of their lot",
-                "SEED-2, II.2; domain, section 1.7 (800090)",
-            ),
-            Self::LicencesAssigned { .. } => (
-                "LICENCES_ASSIGNED",
-                "in this programme seats are not reduced below the assigned licences",
-                "domain, section 11, no. 16",
-            ),
-            Self::CancelWindowClosed { .. } => (
-                "CANCEL_WINDOW_CLOSED",
-                "a subscription can be cancelled only within its own window",
-                "SEED-2, III; domain, section 1.7 (900117, 900213)",
-            ),
-            Self::NotRenewing { .. } => (
-                "NOT_RENEWING",
-                "a renewal can be planned only for a subscription that renews",
-                "domain, section 2, no. 10",
-            ),
-            Self::NoUpgradePath { .. } => (
-                "NO_UPGRADE_PATH",
-                "upgrades follow the programme's paths",
-                "SEED-2, IV; SEED-3; SEED-5",
-            ),
-            Self::UpgradeTooLarge { .. } => (
-                "UPGRADE_TOO_LARGE",
-                "an upgrade moves at most the seats there are",
-                "domain, section 10, no. 71",
-            ),
-            Self::PartialUpgradeRefused { .. } => (
-                "PARTIAL_UPGRADE_REFUSED",
-                "in this programme all seats are upgraded or none",
-                "domain, section 3.1",
-            ),
-            Self::ExistingTargetRefused { .. } => (
-                "EXISTING_TARGET_REFUSED",
-                "in this programme seats are upgraded into a new subscription only",
-                "SEED-3; SEED-5",
-            ),
-            Self::DelegatedAdminMissing => (
-                "DELEGATED_ADMIN_MISSING",
-                "the partner needs delegated administration",
-                "SEED-3, second condition; SEED-5",
-            ),
-            Self::TargetHeld { .. } => (
-                "TARGET_HELD",
-                "the customer does not hold the target already, from whomever",
-                "SEED-3, fourth condition; SEED-5",
-            ),
-            Self::ServicesHeld { .. } => (
-                "SERVICES_HELD",
-                "the customer does not hold the added services already, from whomever",
-                "SEED-3, third condition; SEED-5",
-            ),
-            Self::TargetIsSource { .. } => (
-                "TARGET_IS_SOURCE",
-                "an upgrade goes into another subscription",
-                "domain, section 3.3 (900259)",
-            ),
-            Self::TargetOfferDiffers { .. } => (
-                "TARGET_OFFER_DIFFERS",
-                "an existing target is of the offer asked for",
-                "domain, section 3.3 (900260)",
-            ),
-            Self::TargetInWindow { .. } => (
-                "TARGET_IN_WINDOW",
-                "an existing target is past its cancellation window",
-                "domain, section 10, no. 66",
-            ),
-            Self::TargetEndsEarlier { .. } => (
-                "TARGET_ENDS_EARLIER",
-                "the target's term ends on the source's last day or later",
-                "SEED-2, IV; domain, section 11, no. 6 (900236)",
-            ),
-            Self::TargetTermShorter { .. } => (
-                "TARGET_TERM_SHORTER",
-                "the target's term is not shorter than the source's",
-                "domain, section 3.3 (900267)",
-            ),
-            Self::NoLicenceFree { .. } => (
-                "NO_LICENCE_FREE",
-                "assigned licences never exceed the seats there are",
-                "SEED-4; domain, section 7 (CountViolation)",
-            ),
-            Self::LicenceConflict { .. } => (
-                "LICENCE_CONFLICT",
-                "a user does not have two licences that exclude each other",
-                "domain, section 7 (MutuallyExclusiveViolation)",
-            ),
-            Self::LicencePrerequisiteMissing { .. } => (
-                "LICENCE_PREREQUISITE_MISSING",
-                "an add-on licence needs its base at the same user",
-                "domain, section 7 (DependencyViolation)",
-            ),
-            Self::LicenceNeeded { .. } => (
-                "LICENCE_NEEDED",
-                "a base licence stays while an add-on of the user needs it",
-                "domain, section 10, no. 94 (DependencyViolation)",
-            ),
-            Self::PartnerAssignmentRefused { .. } => (
-                "PARTNER_ASSIGNMENT_REFUSED",
-                "in this programme the partner cannot assign licences",
-                "domain, section 6 (21Vianet)",
-            ),
-            Self::TooEarly { .. } => (
-                "TOO_EARLY",
-                "a term ends at the end of its last day",
-                "domain, section 10, no. 36",
-            ),
-            Self::OtherEndOfTermAction { .. } => (
-                "OTHER_END_OF_TERM_ACTION",
-                "the end of the term brings what was chosen",
-                "domain, section 1.8",
-            ),
-            Self::SchedulerOnly { .. } => (
-                "SCHEDULER_ONLY",
-                "time-driven commands come from the scheduler",
-                "design, section 4",
-            ),
-            Self::Date(_) => {
-                ("DATE_OUT_OF_RANGE", "dates lie in the years 1 to 9999", "design, section 5")
-            }
-            Self::Amount(_) => {
-                ("AMOUNT_NOT_EXACT", "an amount is exact or refused", "design, section 8")
-            }
-        };
-        Rule { code, rule, source }
-    }
-
-    /// Whether the same command, sent again with the same id, is to be decided anew. Source: domain,
-    /// section 10, no. 11.
-    #[must_use]
-    pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::RenewalPending { .. })
-    }
-
-    /// From when on the same command will succeed, as far as this rule is concerned; `None` when
-    /// waiting does not help.
-    #[must_use]
-    pub fn succeeds_at(&self) -> Option<DateTime<Utc>> {
-        if let Self::TargetInWindow { until, .. } = self {
-            return until.checked_add_signed(TimeDelta::milliseconds(1));
-        }
-        if let Self::TooEarly { due_at, .. } = self {
-            return Some(*due_at);
-        }
-        let (Self::SeatsNotRefundable { next_term_at, .. }
-        | Self::CancelWindowClosed { next_term_at, .. }) = self
-        else {
-            return None;
-        };
-        *next_term_at
-    }
 }

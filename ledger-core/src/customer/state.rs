@@ -1,30 +1,33 @@
-//! A customer as its events made it. Folding is total: it never fails and never decides.
+//! A customer as its events made it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::command::EndOfTermAction;
-use super::event::{
-    Event, LotUse, NewSubscription, SubscriptionPurchased, SubscriptionRenewed,
-    SubscriptionUpgraded, TermPlan, UpgradeTarget,
+use super::command::{EndOfTermAction, PortalAccess};
+use super::event::{RenewalSettings, TermPlan};
+use crate::calendar::{BillingCycle, Period};
+use crate::catalogue::Segment;
+use crate::ids::{
+    GroupId, OfferId, ProgrammeId, PromotionId, QuantityRequestId, ResellerId, SubscriptionId,
+    UserId,
 };
-use crate::calendar::Period;
-use crate::ids::{OfferId, ProgrammeId, ResellerId, SubscriptionId, UserId};
 use crate::money::{Currency, Money};
 
 /// Version of what folding makes of events, and of the bytes in which a snapshot keeps it. Raise it with
 /// every change of either; `tests/golden.rs` notices.
-pub const FOLD_VERSION: u32 = 1;
+pub const FOLD_VERSION: u32 = 2;
 
 /// A customer with everything it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
     /// Who it is.
     pub profile: Profile,
-    /// Whether the partner has delegated administration.
-    pub delegated_admin: bool,
+    /// The agreement it accepted last.
+    pub agreement: Option<String>,
+    /// The delegated administration that the partner has.
+    pub delegated_admin: Option<DelegatedAdmin>,
     /// What it holds from elsewhere, by offer.
     pub external: BTreeMap<OfferId, ExternalHolding>,
     /// Every subscription it ever had. Boxed: a map sets room aside for eleven, and most have one.
@@ -33,6 +36,47 @@ pub struct Customer {
     pub assignments: BTreeMap<OfferId, BTreeMap<UserId, Assignment>>,
     /// Offers with more licences assigned than seats, as last raised.
     pub shortfalls: BTreeSet<OfferId>,
+    /// Users that were added, with where they work (ISO 3166-1 alpha-2).
+    pub users: BTreeMap<UserId, Option<String>>,
+    /// Groups of users, and the licences they give.
+    pub groups: BTreeMap<GroupId, Group>,
+    /// Who may use the portal.
+    pub portal: BTreeMap<UserId, PortalAccess>,
+    /// Requests for more or fewer seats that wait for an answer.
+    pub requests: BTreeMap<QuantityRequestId, QuantityRequest>,
+    /// Every request there ever was, so that no id is used twice.
+    pub request_ids: BTreeSet<QuantityRequestId>,
+    /// How often it bought under a promotion.
+    pub redemptions: BTreeMap<PromotionId, u32>,
+}
+
+/// The delegated administration that a partner has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DelegatedAdmin {
+    /// Services it covers; `None`: all.
+    pub services: Option<BTreeSet<String>>,
+    /// When it ends by itself; `None`: only when revoked.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// A group of users, and the licences it gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its members.
+    pub members: BTreeSet<UserId>,
+    /// Offers whose licences it gives.
+    pub offers: BTreeSet<OfferId>,
+    /// Members that got none of them, with the offer that was not possible and the rule's code.
+    pub failed: BTreeMap<UserId, (OfferId, String)>,
+}
+
+/// A request for more or fewer seats.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuantityRequest {
+    /// Offer whose seats are asked for.
+    pub offer: OfferId,
+    /// Seats to be added, or given back when negative.
+    pub seats: i64,
 }
 
 /// Who a customer is.
@@ -48,6 +92,10 @@ pub struct Profile {
     pub market: String,
     /// Currency of all its prices.
     pub currency: Currency,
+    /// Segment it belongs to.
+    pub segment: Segment,
+    /// Its registration number, where it has told one.
+    pub registration_number: Option<String>,
 }
 
 /// What a customer holds from another partner or channel.
@@ -64,6 +112,10 @@ pub struct ExternalHolding {
 pub struct Assignment {
     /// Where the user works (ISO 3166-1 alpha-2).
     pub usage_location: String,
+    /// Whether it was assigned to the user directly.
+    pub direct: bool,
+    /// Groups that it came through.
+    pub groups: BTreeSet<GroupId>,
 }
 
 /// Whether a subscription lives. Source: domain, section 1.1.
@@ -72,10 +124,14 @@ pub struct Assignment {
 pub enum Status {
     /// It is in use.
     Active,
-    /// It was cancelled, or all its seats were upgraded away.
-    Deleted,
-    /// Its last term is over.
+    /// Its service was stopped; it can be started again until the end of the term.
+    Suspended,
+    /// Its last term is over; its service may go on for a time of grace.
     Expired,
+    /// Its service is gone; its data is kept for a time.
+    Disabled,
+    /// It was cancelled, all its seats were upgraded away, or its time was over.
+    Deleted,
 }
 
 /// One line of what a customer holds.
@@ -83,6 +139,8 @@ pub enum Status {
 pub struct Subscription {
     /// Its id.
     pub id: SubscriptionId,
+    /// The name it was given, if it was given one.
+    pub name: Option<String>,
     /// What it is of.
     pub offer: OfferId,
     /// The offer's name.
@@ -111,10 +169,48 @@ pub struct Subscription {
     pub last_lot: u32,
     /// What happens at the end of the term.
     pub end_of_term: EndOfTermAction,
-    /// Planned quantity of the next term.
-    pub scheduled: Option<Scheduled>,
+    /// What is planned for the next term.
+    pub scheduled: Option<RenewalSettings>,
+    /// How it is to be charged from its next charge cycle on.
+    pub next_billing: Option<NextBilling>,
     /// Changes of quantity so far.
     pub updates: u32,
+    /// When it was bought; `None`: not known.
+    pub bought_at: Option<DateTime<Utc>>,
+    /// What kind of term it is in.
+    pub kind: TermKind,
+    /// The vendor's reasons for its suspension; empty when the vendor did not do it.
+    pub vendor_reasons: Vec<String>,
+    /// Whether it is charged while it is suspended.
+    pub billing_stopped: bool,
+    /// When its service stops; set while it is in its time of grace.
+    pub disable_at: Option<DateTime<Utc>>,
+    /// When its data goes; set while it is suspended for a limited time, or disabled.
+    pub delete_at: Option<DateTime<Utc>>,
+}
+
+/// How a subscription is to be charged from its next charge cycle on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextBilling {
+    /// How often.
+    pub billing: BillingCycle,
+    /// First day of that charge cycle.
+    pub from: NaiveDate,
+}
+
+/// What kind of term a subscription is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TermKind {
+    /// A paid one.
+    Paid,
+    /// A trial, which becomes a paid one by itself if so marked and its renewal is not turned off.
+    Trial {
+        /// Whether it does.
+        converts: bool,
+    },
+    /// An extended service term.
+    Extended,
 }
 
 /// Seats bought together, with a window of their own.
@@ -138,13 +234,6 @@ impl Lot {
     }
 }
 
-/// A planned quantity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Scheduled {
-    /// All seats from the renewal on.
-    pub quantity: u32,
-}
-
 impl Subscription {
     /// Seats that can still be removed at `now`.
     #[must_use]
@@ -153,6 +242,28 @@ impl Subscription {
             .iter()
             .filter(|lot| lot.is_open(now))
             .fold(0, |sum, lot| sum.saturating_add(lot.seats))
+    }
+
+    /// Whether its users have its service: active, or in its time of grace.
+    #[must_use]
+    pub const fn is_in_service(&self) -> bool {
+        match self.status {
+            Status::Active => true,
+            Status::Expired => self.disable_at.is_some(),
+            Status::Suspended | Status::Disabled | Status::Deleted => false,
+        }
+    }
+
+    /// Whether it is within a term: active or suspended.
+    #[must_use]
+    pub const fn is_living(&self) -> bool {
+        matches!(self.status, Status::Active | Status::Suspended)
+    }
+
+    /// Whether it is a trial.
+    #[must_use]
+    pub const fn is_trial(&self) -> bool {
+        matches!(self.kind, TermKind::Trial { .. })
     }
 
     /// Whether the whole subscription can be cancelled at `now`.
@@ -180,12 +291,18 @@ impl Customer {
         subscriptions.fold(entries.saturating_mul(ENTRY_BYTES), usize::saturating_add)
     }
 
-    /// Seats of `offer` over all living subscriptions. Source: domain, section 7.
+    /// Seats of `offer` over all subscriptions in service. Source: domain, section 7.
     #[must_use]
     pub fn valid(&self, offer: &OfferId) -> u32 {
-        self.active()
-            .filter(|subscription| subscription.offer == *offer)
-            .fold(0, |sum, subscription| sum.saturating_add(subscription.quantity))
+        let all = self.subscriptions.values().filter(|s| s.offer == *offer && s.is_in_service());
+        all.fold(0, |sum, subscription| sum.saturating_add(subscription.quantity))
+    }
+
+    /// Seats of `offer` that are paid for, in service or suspended.
+    #[must_use]
+    pub fn seats(&self, offer: &OfferId) -> u32 {
+        let all = self.living().filter(|s| s.offer == *offer);
+        all.fold(0, |sum, subscription| sum.saturating_add(subscription.quantity))
     }
 
     /// Licences of `offer` in use.
@@ -201,262 +318,36 @@ impl Customer {
         self.assignments.get(offer).is_some_and(|users| users.contains_key(user))
     }
 
-    /// The living subscriptions.
+    /// The active subscriptions.
     pub fn active(&self) -> impl Iterator<Item = &Subscription> {
         let all = self.subscriptions.values().map(|subscription| &**subscription);
         all.filter(|subscription| subscription.status == Status::Active)
     }
 
+    /// The subscriptions within a term: active or suspended.
+    pub fn living(&self) -> impl Iterator<Item = &Subscription> {
+        let all = self.subscriptions.values().map(|subscription| &**subscription);
+        all.filter(|subscription| subscription.is_living())
+    }
+
     /// Whether the customer holds `offer`, from whomever.
     #[must_use]
     pub fn holds(&self, offer: &OfferId) -> bool {
-        self.external.contains_key(offer) || self.active().any(|s| s.offer == *offer)
-    }
-}
-
-/// Folds one event into the state. Total: it never fails and never decides.
-#[must_use]
-pub fn evolve(state: Option<Customer>, event: &Event) -> Option<Customer> {
-    if let Event::CustomerRegistered(e) = event {
-        return Some(Customer {
-            profile: Profile {
-                name: e.name.clone(),
-                programme: e.programme.clone(),
-                reseller: e.reseller.clone(),
-                market: e.market.clone(),
-                currency: e.currency,
-            },
-            delegated_admin: false,
-            external: BTreeMap::new(),
-            subscriptions: BTreeMap::new(),
-            assignments: BTreeMap::new(),
-            shortfalls: BTreeSet::new(),
-        });
-    }
-    let mut customer = state?;
-    apply(&mut customer, event);
-    Some(customer)
-}
-
-/// Folds a whole history.
-pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Customer> {
-    events.into_iter().fold(None, evolve)
-}
-
-fn apply(customer: &mut Customer, event: &Event) {
-    match event {
-        Event::DelegatedAdminGranted(_) => customer.delegated_admin = true,
-        Event::DelegatedAdminRevoked(_) => customer.delegated_admin = false,
-        Event::ExternalSubscriptionDeclared(e) => {
-            let services = e.services.iter().cloned().collect();
-            let holding = ExternalHolding { seats: e.seats, services };
-            customer.external.insert(e.offer.clone(), holding);
-        }
-        Event::ExternalSubscriptionWithdrawn(e) => {
-            customer.external.remove(&e.offer);
-        }
-        Event::SubscriptionPurchased(e) => {
-            customer.subscriptions.insert(e.subscription.clone(), Box::new(purchased(e)));
-        }
-        Event::SeatsAdded(e) => change(customer, &e.subscription, |s| {
-            s.quantity = e.quantity.to;
-            let seats = e.quantity.to.saturating_sub(e.quantity.from);
-            s.add_lot(Lot {
-                lot: e.lot,
-                seats,
-                charged_from: e.basis.billable.start,
-                reduce_until: e.reduce_until,
-            });
-            s.updates = s.updates.saturating_add(1);
-        }),
-        Event::SeatsRemoved(e) => change(customer, &e.subscription, |s| {
-            s.quantity = e.quantity.to;
-            s.take_from_lots(&e.lots);
-            s.updates = s.updates.saturating_add(1);
-        }),
-        Event::RenewalQuantityScheduled(e) => change(customer, &e.subscription, |s| {
-            s.scheduled = Some(Scheduled { quantity: e.quantity });
-        }),
-        Event::ScheduledChangeDropped(e) => {
-            change(customer, &e.subscription, |s| s.scheduled = None);
-        }
-        Event::EndOfTermActionSet(e) => {
-            change(customer, &e.subscription, |s| s.end_of_term = e.action);
-        }
-        Event::SubscriptionCancelled(e) => {
-            change(customer, &e.subscription, |s| s.status = Status::Deleted);
-        }
-        Event::SubscriptionUpgraded(e) => upgraded(customer, e),
-        Event::LicenceAssigned(e) => {
-            let assignment = Assignment { usage_location: e.usage_location.clone() };
-            let users = customer.assignments.entry(e.offer.clone()).or_default();
-            users.insert(e.user.clone(), assignment);
-        }
-        Event::LicenceUnassigned(e) => {
-            unassign(customer, &e.offer, &e.user);
-        }
-        Event::ShortfallRaised(e) => {
-            customer.shortfalls.insert(e.offer.clone());
-        }
-        Event::ShortfallCleared(e) => {
-            customer.shortfalls.remove(&e.offer);
-        }
-        Event::SubscriptionRenewed(e) => change(customer, &e.subscription, |s| s.renew(e)),
-        Event::SubscriptionExpired(e) => {
-            change(customer, &e.subscription, |s| s.status = Status::Expired);
-        }
-        Event::CustomerRegistered(_) | Event::CatalogueImported(_) => {}
-    }
-}
-
-fn change(customer: &mut Customer, id: &SubscriptionId, update: impl FnOnce(&mut Subscription)) {
-    if let Some(subscription) = customer.subscriptions.get_mut(id) {
-        update(subscription);
-    }
-}
-
-fn unassign(customer: &mut Customer, offer: &OfferId, user: &UserId) -> Option<Assignment> {
-    let users = customer.assignments.get_mut(offer)?;
-    let assignment = users.remove(user);
-    if users.is_empty() {
-        customer.assignments.remove(offer);
-    }
-    assignment
-}
-
-fn purchased(e: &SubscriptionPurchased) -> Subscription {
-    Subscription {
-        id: e.subscription.clone(),
-        offer: e.offer.clone(),
-        offer_title: e.offer_title.clone(),
-        services: e.services.iter().cloned().collect(),
-        status: Status::Active,
-        plan: e.plan,
-        quantity: e.quantity,
-        unit_price: e.basis.unit_price,
-        term: e.term,
-        cycle_anchor: e.term.start,
-        cancel_until: e.cancel_until,
-        full_refund_before: e.full_refund_before,
-        lots: vec![Lot {
-            lot: 1,
-            seats: e.quantity,
-            charged_from: e.basis.billable.start,
-            reduce_until: e.reduce_until,
-        }],
-        last_lot: 1,
-        end_of_term: EndOfTermAction::Renew,
-        scheduled: None,
-        updates: 0,
-    }
-}
-
-fn upgraded(customer: &mut Customer, e: &SubscriptionUpgraded) {
-    match &e.target {
-        UpgradeTarget::InPlace => change(customer, &e.subscription, |s| {
-            s.offer = e.target_offer.clone();
-            s.offer_title.clone_from(&e.target_title);
-            s.services = e.target_services.iter().cloned().collect();
-            s.unit_price = e.charge.unit_price;
-            for lot in &mut s.lots {
-                lot.charged_from = e.charge.billable.start;
-            }
-            s.updates = s.updates.saturating_add(1);
-        }),
-        UpgradeTarget::New(target) => {
-            shrink(customer, e);
-            let made = made_by_upgrade(e, target);
-            customer.subscriptions.insert(target.subscription.clone(), Box::new(made));
-        }
-        UpgradeTarget::Existing(target) => {
-            shrink(customer, e);
-            change(customer, &target.subscription, |s| {
-                s.quantity = target.quantity.to;
-                s.add_lot(Lot {
-                    lot: target.lot,
-                    seats: e.moved,
-                    charged_from: e.charge.billable.start,
-                    reduce_until: None,
-                });
-                s.updates = s.updates.saturating_add(1);
-            });
-        }
-    }
-    for user in &e.reassigned {
-        if let Some(assignment) = unassign(customer, &e.offer, user) {
-            let users = customer.assignments.entry(e.target_offer.clone()).or_default();
-            users.entry(user.clone()).or_insert(assignment);
-        }
-    }
-}
-
-fn shrink(customer: &mut Customer, e: &SubscriptionUpgraded) {
-    change(customer, &e.subscription, |s| {
-        s.quantity = e.quantity.to;
-        s.take_from_lots(&e.lots);
-        s.updates = s.updates.saturating_add(1);
-        if s.quantity == 0 {
-            s.status = Status::Deleted;
-        }
-    });
-}
-
-fn made_by_upgrade(e: &SubscriptionUpgraded, target: &NewSubscription) -> Subscription {
-    Subscription {
-        id: target.subscription.clone(),
-        offer: e.target_offer.clone(),
-        offer_title: e.target_title.clone(),
-        services: e.target_services.iter().cloned().collect(),
-        status: Status::Active,
-        plan: target.plan,
-        quantity: e.moved,
-        unit_price: e.charge.unit_price,
-        term: target.term,
-        cycle_anchor: target.cycle_anchor,
-        cancel_until: target.cancel_until,
-        full_refund_before: target.full_refund_before,
-        lots: vec![Lot {
-            lot: 1,
-            seats: e.moved,
-            charged_from: e.charge.billable.start,
-            reduce_until: target.reduce_until,
-        }],
-        last_lot: 1,
-        end_of_term: EndOfTermAction::Renew,
-        scheduled: None,
-        updates: 0,
-    }
-}
-
-impl Subscription {
-    fn add_lot(&mut self, lot: Lot) {
-        self.last_lot = lot.lot;
-        self.lots.push(lot);
+        self.external.contains_key(offer) || self.living().any(|s| s.offer == *offer)
     }
 
-    fn take_from_lots(&mut self, uses: &[LotUse]) {
-        for lot in &mut self.lots {
-            for used in uses.iter().filter(|used| used.lot == lot.lot) {
-                lot.seats = lot.seats.saturating_sub(used.seats);
-            }
-        }
-        self.lots.retain(|lot| lot.seats != 0);
-    }
-
-    fn renew(&mut self, e: &SubscriptionRenewed) {
-        self.quantity = e.quantity.to;
-        self.unit_price = e.basis.unit_price;
-        self.term = e.term;
-        self.cycle_anchor = e.term.start;
-        self.cancel_until = e.cancel_until;
-        self.full_refund_before = e.full_refund_before;
-        self.lots = vec![Lot {
-            lot: e.lot,
-            seats: e.quantity.to,
-            charged_from: e.basis.billable.start,
-            reduce_until: e.reduce_until,
-        }];
-        self.last_lot = e.lot;
-        self.scheduled = None;
+    /// Whether the partner has delegated administration for all of `services` at `now`.
+    #[must_use]
+    pub fn is_administered<'a>(
+        &self,
+        mut services: impl Iterator<Item = &'a String>,
+        now: DateTime<Utc>,
+    ) -> bool {
+        let Some(admin) = &self.delegated_admin else { return false };
+        admin.until.is_none_or(|until| now < until)
+            && admin
+                .services
+                .as_ref()
+                .is_none_or(|covered| services.all(|service| covered.contains(service)))
     }
 }

@@ -85,24 +85,59 @@ fn of_event(event: &Event) -> Vec<Warning> {
             warnings
         }
         Event::EndOfTermActionSet(e) => match e.action {
-            super::EndOfTermAction::Renew => Vec::new(),
+            super::EndOfTermAction::Renew
+            | super::EndOfTermAction::ExtendedServiceTerm
+            | super::EndOfTermAction::Lapse => Vec::new(),
             super::EndOfTermAction::Cancel => {
                 vec![Warning::ServiceWillStop { subscription: e.subscription.clone() }]
             }
         },
         Event::CustomerRegistered(_)
+        | Event::CustomerChanged(_)
+        | Event::AgreementAccepted(_)
         | Event::DelegatedAdminGranted(_)
         | Event::DelegatedAdminRevoked(_)
+        | Event::DelegatedAdminEnded(_)
         | Event::ExternalSubscriptionDeclared(_)
         | Event::ExternalSubscriptionWithdrawn(_)
+        | Event::PortalAccessGranted(_)
+        | Event::PortalAccessRevoked(_)
+        | Event::TrialStarted(_)
+        | Event::TrialConverted(_)
         | Event::SeatsRemoved(_)
         | Event::RenewalQuantityScheduled(_)
+        | Event::RenewalSettingsChanged(_)
+        | Event::TermChanged(_)
+        | Event::BillingFrequencyChosen(_)
+        | Event::BillingFrequencyChanged(_)
         | Event::SubscriptionCancelled(_)
+        | Event::SubscriptionSuspended(_)
+        | Event::SubscriptionResumed(_)
+        | Event::SubscriptionRenamed(_)
+        | Event::QuantityRequested(_)
+        | Event::QuantityRequestFulfilled(_)
+        | Event::QuantityRequestDeclined(_)
+        | Event::UserAdded(_)
+        | Event::UserRemoved(_)
         | Event::LicenceAssigned(_)
         | Event::LicenceUnassigned(_)
+        | Event::GroupMemberAdded(_)
+        | Event::GroupMemberRemoved(_)
+        | Event::GroupLicenceAssigned(_)
+        | Event::GroupLicenceUnassigned(_)
+        | Event::GroupLicencesFailed(_)
+        | Event::GroupLicencesSettled(_)
         | Event::ShortfallCleared(_)
         | Event::SubscriptionExpired(_)
-        | Event::CatalogueImported(_) => Vec::new(),
+        | Event::ExtendedServiceTermStarted(_)
+        | Event::SubscriptionDisabled(_)
+        | Event::SubscriptionDeleted(_)
+        | Event::OpeningBalanceImported(_)
+        | Event::CorrectionRecorded(_)
+        | Event::CatalogueImported(_)
+        | Event::PriceListImported(_)
+        | Event::OfferMatrixImported(_)
+        | Event::PolicySet(_) => Vec::new(),
     }
 }
 

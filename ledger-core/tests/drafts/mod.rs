@@ -8,8 +8,8 @@ use ledger_core::calendar::{BillingCycle, TermDuration};
 use ledger_core::customer::{
     AddSeats, AssignLicence, Cancel, Command, Customer, DeclareExternalSubscription, EndDate,
     EndOfTermAction, ExistingTarget, GrantDelegatedAdmin, NewTarget, Purchase, RemoveSeats,
-    RevokeDelegatedAdmin, ScheduleRenewalQuantity, SetEndOfTermAction, UnassignLicence, Upgrade,
-    UpgradeInto, WithdrawExternalSubscription,
+    RevokeDelegatedAdmin, ScheduleRenewalQuantity, SetEndOfTermAction, Transfer, UnassignLicence,
+    Upgrade, UpgradeInto, WithdrawExternalSubscription,
 };
 use ledger_core::ids::{OfferId, SubscriptionId, UserId};
 
@@ -74,13 +74,13 @@ fn held(customer: &Customer, index: usize) -> OfferId {
 pub(crate) fn command(customer: &Customer, draft: &Draft, number: usize) -> Command {
     let new = SubscriptionId::try_new(format!("s{number}")).unwrap();
     match draft.clone() {
-        Draft::Purchase { offer: index, monthly, quantity } => Command::Purchase(Purchase {
-            subscription: new,
-            offer: offer(index),
-            term: if monthly { TermDuration::P1M } else { TermDuration::P1Y },
-            billing: if monthly { BillingCycle::Monthly } else { BillingCycle::Annual },
+        Draft::Purchase { offer: index, monthly, quantity } => Command::Purchase(Purchase::new(
+            new,
+            offer(index),
+            if monthly { TermDuration::P1M } else { TermDuration::P1Y },
+            if monthly { BillingCycle::Monthly } else { BillingCycle::Annual },
             quantity,
-        }),
+        )),
         Draft::Add { subscription, seats } => {
             Command::AddSeats(AddSeats { subscription: pick(customer, subscription), seats })
         }
@@ -110,7 +110,9 @@ pub(crate) fn command(customer: &Customer, draft: &Draft, number: usize) -> Comm
                     end_date: if new_term { EndDate::NewTerm } else { EndDate::Coterminous },
                     term: None,
                     billing: None,
+                    promotion: None,
                 }),
+                transfer: Transfer::Automatic,
             })
         }
         Draft::UpgradeExisting { subscription, quantity, offer: index, target } => {
@@ -120,19 +122,20 @@ pub(crate) fn command(customer: &Customer, draft: &Draft, number: usize) -> Comm
                 quantity,
                 target_offer: offer(index),
                 into: UpgradeInto::Existing(ExistingTarget { subscription: target }),
+                transfer: Transfer::Automatic,
             })
         }
         Draft::Assign { offer: index, user: number } => Command::AssignLicence(AssignLicence {
             offer: held(customer, index),
             user: user(number),
-            usage_location: "FR".to_owned(),
+            usage_location: Some("FR".to_owned()),
         }),
         Draft::Unassign { offer: index, user: number } => {
             let offer = held(customer, index);
             Command::UnassignLicence(UnassignLicence { offer, user: user(number) })
         }
         Draft::DelegatedAdmin { granted: true } => {
-            Command::GrantDelegatedAdmin(GrantDelegatedAdmin {})
+            Command::GrantDelegatedAdmin(GrantDelegatedAdmin { services: None, days: None })
         }
         Draft::DelegatedAdmin { granted: false } => {
             Command::RevokeDelegatedAdmin(RevokeDelegatedAdmin {})

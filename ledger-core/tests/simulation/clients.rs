@@ -213,13 +213,13 @@ impl Clients {
         let stream = stream.clone();
         if is_first_ledger && !one_in(random, 6) {
             let programme = pick(random, &PROGRAMMES);
-            let register = Command::RegisterCustomer(RegisterCustomer {
-                name: "Somebody".to_owned(),
-                programme: ProgrammeId::try_new(programme).expect("is valid"),
-                reseller: ResellerId::try_new("r1").expect("is valid"),
-                market: "FR".to_owned(),
-                currency: Currency::EUR,
-            });
+            let register = Command::RegisterCustomer(RegisterCustomer::new(
+                "Somebody".to_owned(),
+                ProgrammeId::try_new(programme).expect("is valid"),
+                ResellerId::try_new("r1").expect("is valid"),
+                "FR".to_owned(),
+                Currency::EUR,
+            ));
             self.commands += 1;
             let id = format!("register-{}", self.commands);
             return request(&id, stream, register, Role::Operator, now);
@@ -253,15 +253,8 @@ fn request(
 
 /// What time has brought about, with an id that is the same every time.
 fn due(customer: &Customer, now: DateTime<Utc>) -> Option<(String, Command)> {
-    let is_due = |end| renewal_due(end).is_ok_and(|due_at| due_at <= now);
-    let due = customer.active().filter(|s| is_due(s.term.end));
-    let s = due.min_by_key(|s| (s.term.end, s.id.clone()))?;
-    let (subscription, term_end) = (s.id.clone(), s.term.end);
-    let id = format!("due/{subscription}/{term_end}");
-    Some(match s.end_of_term {
-        EndOfTermAction::Renew => (id, Command::Renew(Renew { subscription, term_end })),
-        EndOfTermAction::Cancel => (id, Command::Expire(Expire { subscription, term_end })),
-    })
+    let first = ledger_core::customer::due(customer).into_iter().next()?;
+    (first.at <= now).then(|| (first.command_id().to_string(), first.command))
 }
 
 fn draft(random: &mut Random) -> Draft {

@@ -423,7 +423,8 @@ impl Model {
         let catalogues = self.catalogues.iter().skip(index(catalogue_floor));
         let decide_under = |catalogues: &Catalogues| {
             let catalogue = catalogues.in_force(at).map(|catalogue| &**catalogue);
-            decide(&Context { customer, now, actor, catalogue }, state, command)
+            let context = Context { customer, now, effective_at: at, actor, catalogue };
+            decide(&context, state, command)
         };
         catalogues.map(decide_under).collect()
     }

@@ -155,25 +155,75 @@ fn fields(event: &Event) -> Result<Map<String, Value>, ViewError> {
             "offers": e.catalogue.offers.len(),
             "programmes": e.catalogue.programmes.len(),
         }),
+        Event::PriceListImported(e) => json!({
+            "event": event.name(),
+            "name": e.name,
+            "sha256": e.sha256,
+            "offers": e.offers.len(),
+            "rows": e.rows.len(),
+        }),
+        Event::OfferMatrixImported(e) => json!({
+            "event": event.name(),
+            "name": e.name,
+            "sha256": e.sha256,
+            "effective_from": e.effective_from,
+            "offers": e.offers.len(),
+        }),
+        Event::PolicySet(e) => json!({
+            "event": event.name(),
+            "version": e.version,
+            "effective_from": e.effective_from,
+            "programme": e.programme,
+        }),
         Event::CustomerRegistered(_)
+        | Event::CustomerChanged(_)
+        | Event::AgreementAccepted(_)
         | Event::DelegatedAdminGranted(_)
         | Event::DelegatedAdminRevoked(_)
+        | Event::DelegatedAdminEnded(_)
         | Event::ExternalSubscriptionDeclared(_)
         | Event::ExternalSubscriptionWithdrawn(_)
+        | Event::PortalAccessGranted(_)
+        | Event::PortalAccessRevoked(_)
         | Event::SubscriptionPurchased(_)
+        | Event::TrialStarted(_)
+        | Event::TrialConverted(_)
         | Event::SeatsAdded(_)
         | Event::SeatsRemoved(_)
         | Event::RenewalQuantityScheduled(_)
+        | Event::RenewalSettingsChanged(_)
         | Event::ScheduledChangeDropped(_)
         | Event::EndOfTermActionSet(_)
+        | Event::TermChanged(_)
+        | Event::BillingFrequencyChosen(_)
+        | Event::BillingFrequencyChanged(_)
         | Event::SubscriptionCancelled(_)
+        | Event::SubscriptionSuspended(_)
+        | Event::SubscriptionResumed(_)
+        | Event::SubscriptionRenamed(_)
         | Event::SubscriptionUpgraded(_)
+        | Event::QuantityRequested(_)
+        | Event::QuantityRequestFulfilled(_)
+        | Event::QuantityRequestDeclined(_)
+        | Event::UserAdded(_)
+        | Event::UserRemoved(_)
         | Event::LicenceAssigned(_)
         | Event::LicenceUnassigned(_)
+        | Event::GroupMemberAdded(_)
+        | Event::GroupMemberRemoved(_)
+        | Event::GroupLicenceAssigned(_)
+        | Event::GroupLicenceUnassigned(_)
+        | Event::GroupLicencesFailed(_)
+        | Event::GroupLicencesSettled(_)
         | Event::ShortfallRaised(_)
         | Event::ShortfallCleared(_)
         | Event::SubscriptionRenewed(_)
-        | Event::SubscriptionExpired(_) => serde_json::to_value(event)?,
+        | Event::SubscriptionExpired(_)
+        | Event::ExtendedServiceTermStarted(_)
+        | Event::SubscriptionDisabled(_)
+        | Event::SubscriptionDeleted(_)
+        | Event::OpeningBalanceImported(_)
+        | Event::CorrectionRecorded(_) => serde_json::to_value(event)?,
     };
     match value {
         Value::Object(fields) => Ok(fields),

@@ -1,7 +1,10 @@
 //! Quantity audit: one document per change of a quantity. Made of the commit when asked for, not stored.
 
 use chrono::{DateTime, Utc};
-use ledger_core::customer::{Event, QuantityChange, RuleSet, SubscriptionUpgraded, UpgradeTarget};
+use ledger_core::customer::{
+    Event, QuantityChange, RuleSet, SubscriptionRenewed, SubscriptionUpgraded, TrialConverted,
+    TrialTarget, UpgradeTarget,
+};
 use ledger_core::ids::{
     ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role, SubscriptionId,
 };
@@ -102,27 +105,91 @@ pub fn quantity_changes(event: &Event) -> Vec<Changed<'_>> {
         Event::SubscriptionCancelled(e) => {
             vec![change(&e.subscription, &e.offer, (e.quantity, 0), Some(&e.rules))]
         }
-        Event::SubscriptionRenewed(e) if e.quantity.from == e.quantity.to => Vec::new(),
-        Event::SubscriptionRenewed(e) => {
-            vec![change(&e.subscription, &e.offer, ends(e.quantity), Some(&e.rules))]
-        }
+        Event::SubscriptionRenewed(e) => renewed(e),
         Event::SubscriptionExpired(e) => {
             vec![change(&e.subscription, &e.offer, (e.quantity, 0), None)]
         }
         Event::SubscriptionUpgraded(e) => upgraded(e),
+        Event::TrialStarted(e) => {
+            vec![change(&e.subscription, &e.offer, (0, e.quantity), Some(&e.rules))]
+        }
+        Event::TrialConverted(e) => converted(e),
+        Event::OpeningBalanceImported(e) => {
+            vec![change(&e.subscription, &e.offer, (0, e.quantity), e.rules.as_ref())]
+        }
+        Event::CorrectionRecorded(e) => {
+            let changed = |quantity| change(&e.subscription, &e.offer, ends(quantity), None);
+            e.quantity.map(changed).into_iter().collect()
+        }
         Event::CustomerRegistered(_)
+        | Event::CustomerChanged(_)
+        | Event::AgreementAccepted(_)
         | Event::DelegatedAdminGranted(_)
         | Event::DelegatedAdminRevoked(_)
+        | Event::DelegatedAdminEnded(_)
         | Event::ExternalSubscriptionDeclared(_)
         | Event::ExternalSubscriptionWithdrawn(_)
+        | Event::PortalAccessGranted(_)
+        | Event::PortalAccessRevoked(_)
         | Event::RenewalQuantityScheduled(_)
+        | Event::RenewalSettingsChanged(_)
         | Event::ScheduledChangeDropped(_)
         | Event::EndOfTermActionSet(_)
+        | Event::TermChanged(_)
+        | Event::BillingFrequencyChosen(_)
+        | Event::BillingFrequencyChanged(_)
+        | Event::SubscriptionSuspended(_)
+        | Event::SubscriptionResumed(_)
+        | Event::SubscriptionRenamed(_)
+        | Event::QuantityRequested(_)
+        | Event::QuantityRequestFulfilled(_)
+        | Event::QuantityRequestDeclined(_)
+        | Event::UserAdded(_)
+        | Event::UserRemoved(_)
         | Event::LicenceAssigned(_)
         | Event::LicenceUnassigned(_)
+        | Event::GroupMemberAdded(_)
+        | Event::GroupMemberRemoved(_)
+        | Event::GroupLicenceAssigned(_)
+        | Event::GroupLicenceUnassigned(_)
+        | Event::GroupLicencesFailed(_)
+        | Event::GroupLicencesSettled(_)
         | Event::ShortfallRaised(_)
         | Event::ShortfallCleared(_)
-        | Event::CatalogueImported(_) => Vec::new(),
+        | Event::ExtendedServiceTermStarted(_)
+        | Event::SubscriptionDisabled(_)
+        | Event::SubscriptionDeleted(_)
+        | Event::CatalogueImported(_)
+        | Event::PriceListImported(_)
+        | Event::OfferMatrixImported(_)
+        | Event::PolicySet(_) => Vec::new(),
+    }
+}
+
+fn renewed(e: &SubscriptionRenewed) -> Vec<Changed<'_>> {
+    let rules = Some(&e.rules);
+    match e.change.as_ref().and_then(|changed| changed.offer.as_ref()) {
+        Some(target) => vec![
+            change(&e.subscription, &e.offer, (e.quantity.from, 0), rules),
+            change(&e.subscription, &target.offer, (0, e.quantity.to), rules),
+        ],
+        None if e.quantity.from == e.quantity.to => Vec::new(),
+        None => vec![change(&e.subscription, &e.offer, ends(e.quantity), rules)],
+    }
+}
+
+/// A trial that goes into another subscription leaves none of its own.
+fn converted(e: &TrialConverted) -> Vec<Changed<'_>> {
+    let rules = Some(&e.rules);
+    match &e.into {
+        TrialTarget::Itself(_) if e.quantity.from == e.quantity.to => Vec::new(),
+        TrialTarget::Itself(_) => {
+            vec![change(&e.subscription, &e.offer, ends(e.quantity), rules)]
+        }
+        TrialTarget::Existing(grown) => vec![
+            change(&e.subscription, &e.offer, (e.quantity.from, 0), rules),
+            change(&grown.subscription, &e.offer, ends(grown.quantity), rules),
+        ],
     }
 }
 

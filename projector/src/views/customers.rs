@@ -77,7 +77,7 @@ fn document(recorded: &Recorded, id: &CustomerId, customer: &Customer) -> Custom
         reseller: profile.reseller,
         market: profile.market,
         currency: profile.currency,
-        delegated_admin: customer.delegated_admin,
+        delegated_admin: customer.delegated_admin.is_some(),
         active_subscriptions: customer.active().fold(0, |sum: u64, _| sum.saturating_add(1)),
         seats: customer.active().map(|subscription| u64::from(subscription.quantity)).sum(),
         assigned: customer

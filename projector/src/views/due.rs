@@ -1,43 +1,57 @@
-//! What time will bring about: one document per living subscription, in the order of its term's end.
-//! Key: `due@1/INSTANT/CUSTOMER/SUBSCRIPTION`. The scheduler works from it; it is also the renewal
-//! calendar.
+//! What time will bring about: one document per command that the scheduler is to issue, the first
+//! first. Key: `due@2/INSTANT/CUSTOMER/SUBSCRIPTION/WORD`, with `=` for the customer as a whole. The
+//! scheduler works from it; it is also the renewal calendar.
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use ledger_core::calendar::renewal_due;
-use ledger_core::customer::{Customer, EndOfTermAction, Subscription};
-use ledger_core::ids::{CustomerId, OfferId, ResellerId, SubscriptionId};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use ledger_core::customer::{
+    Command, Customer, Due as DueCommand, Subscription, due_of, due_of_account,
+};
+use ledger_core::ids::{CommandId, CustomerId, OfferId, ResellerId, SubscriptionId};
 use ledger_core::record::Recorded;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Changes, View, ViewError, customer_of, key};
 
-pub(crate) const NAME: &str = "due@1";
+pub(crate) const NAME: &str = "due@2";
 
-/// The end of a term and what is to happen then.
+/// A command that time will bring about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DueDocument {
-    /// When the term is over.
+    /// When it is due.
     pub due_at: DateTime<Utc>,
-    /// Whose subscription it is.
+    /// Whose it is.
     #[schema(value_type = String)]
     pub customer: CustomerId,
-    /// Which subscription.
-    #[schema(value_type = String)]
-    pub subscription: SubscriptionId,
     /// Reseller who serves the customer.
     #[schema(value_type = String)]
     pub reseller: ResellerId,
+    /// What is to be done, in one word: `renew`, `expire`, `end-trial`, `bill`, `disable`, `delete` or
+    /// `end-delegated-admin`.
+    pub action: String,
+    /// The command that will be issued.
+    #[schema(value_type = Object)]
+    pub command: Command,
+    /// The id it will be issued under, whoever issues it.
+    #[schema(value_type = String)]
+    pub command_id: CommandId,
+    /// The subscription it is about; absent: the customer as a whole.
+    pub subscription: Option<DueSubscription>,
+}
+
+/// The subscription that something is due for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DueSubscription {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub subscription: SubscriptionId,
     /// Of which offer.
     #[schema(value_type = String)]
     pub offer: OfferId,
     /// The offer's name.
     pub offer_title: String,
-    /// Last day of the term, included.
-    pub term_end: NaiveDate,
-    /// What is to happen: `renew` or `cancel`.
-    #[schema(value_type = String)]
-    pub action: EndOfTermAction,
     /// Seats now.
     pub quantity: u32,
     /// Seats from the renewal on: planned, or as now. Without a meaning when it is not renewed.
@@ -61,55 +75,69 @@ impl View for Due {
         after: Option<&Customer>,
     ) -> Result<(), ViewError> {
         let Some(id) = customer_of(recorded) else { return Ok(()) };
-        for subscription in before.into_iter().flat_map(Customer::active) {
-            if !is_known(after, subscription) {
-                changes.delete(due_key(id, subscription)?);
-            }
+        let listed = documents(id, before, after);
+        let wanted = documents(id, after, before);
+        for key in listed.into_keys().filter(|key| !wanted.contains_key(key)) {
+            changes.delete(key);
         }
-        let Some(after) = after else { return Ok(()) };
-        for subscription in after.active() {
-            if !is_known(before, subscription) {
-                let document = document(id, after, subscription)?;
-                changes.put(due_key(id, subscription)?, &document)?;
-            }
+        for (key, document) in wanted {
+            changes.put(key, &document)?;
         }
         Ok(())
+    }
+}
+
+/// What is due for `customer`, without the subscriptions that `other` has the very same.
+fn documents(
+    id: &CustomerId,
+    customer: Option<&Customer>,
+    other: Option<&Customer>,
+) -> BTreeMap<String, DueDocument> {
+    let Some(customer) = customer else { return BTreeMap::new() };
+    let is_changed =
+        |s: &&Box<Subscription>| other.and_then(|other| other.subscriptions.get(&s.id)) != Some(*s);
+    let subscriptions = customer.subscriptions.values().filter(is_changed);
+    let of_subscriptions =
+        subscriptions.flat_map(|s| due_of(s).into_iter().map(move |due| (due, Some(&**s))));
+    let account = due_of_account(customer);
+    let is_known = account == other.and_then(due_of_account);
+    let of_account = account.filter(|_| !is_known).map(|due| (due, None));
+    let all = of_subscriptions.chain(of_account);
+    all.map(|(due, subscription)| (due_key(id, &due), document(id, customer, due, subscription)))
+        .collect()
+}
+
+fn due_key(customer: &CustomerId, due: &DueCommand) -> String {
+    let subscription = due.subscription.as_ref().map_or("=", SubscriptionId::as_str);
+    key(NAME, &[&sortable(due.at), customer.as_str(), subscription, due.word()])
+}
+
+fn document(
+    id: &CustomerId,
+    customer: &Customer,
+    due: DueCommand,
+    subscription: Option<&Subscription>,
+) -> DueDocument {
+    DueDocument {
+        due_at: due.at,
+        customer: id.clone(),
+        reseller: customer.profile.reseller.clone(),
+        action: due.word().to_owned(),
+        command_id: due.command_id(),
+        command: due.command,
+        subscription: subscription.map(|s| DueSubscription {
+            subscription: s.id.clone(),
+            offer: s.offer.clone(),
+            offer_title: s.offer_title.clone(),
+            quantity: s.quantity,
+            next_quantity: s.scheduled.as_ref().map_or(s.quantity, |next| next.quantity),
+        }),
     }
 }
 
 /// Text of an instant that sorts like the instant, from year 1 to 9999.
 pub(crate) fn sortable(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
-fn due_key(customer: &CustomerId, subscription: &Subscription) -> Result<String, ViewError> {
-    let due_at = sortable(renewal_due(subscription.term.end)?);
-    Ok(key(NAME, &[&due_at, customer.as_str(), subscription.id.as_str()]))
-}
-
-/// Whether `customer` has the very same subscription, alive.
-fn is_known(customer: Option<&Customer>, subscription: &Subscription) -> bool {
-    let known = customer.and_then(|customer| customer.subscriptions.get(&subscription.id));
-    known.is_some_and(|known| **known == *subscription)
-}
-
-fn document(
-    id: &CustomerId,
-    customer: &Customer,
-    subscription: &Subscription,
-) -> Result<DueDocument, ViewError> {
-    Ok(DueDocument {
-        due_at: renewal_due(subscription.term.end)?,
-        customer: id.clone(),
-        subscription: subscription.id.clone(),
-        reseller: customer.profile.reseller.clone(),
-        offer: subscription.offer.clone(),
-        offer_title: subscription.offer_title.clone(),
-        term_end: subscription.term.end,
-        action: subscription.end_of_term,
-        quantity: subscription.quantity,
-        next_quantity: subscription.scheduled.map_or(subscription.quantity, |next| next.quantity),
-    })
 }
 
 #[cfg(test)]

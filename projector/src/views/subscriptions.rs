@@ -34,7 +34,7 @@ pub struct SubscriptionDocument {
     pub offer_title: String,
     /// Services it includes.
     pub services: Vec<String>,
-    /// `active`, `deleted` or `expired`.
+    /// `active`, `suspended`, `expired`, `disabled` or `deleted`.
     #[schema(value_type = String)]
     pub status: Status,
     /// Length of the commitment: `P1M`, `P1Y` or `P3Y`.
@@ -65,7 +65,7 @@ pub struct SubscriptionDocument {
     pub full_refund_before: Option<DateTime<Utc>>,
     /// Seats bought together, by number.
     pub lots: Vec<LotDocument>,
-    /// What happens at the end of the term: `renew` or `cancel`.
+    /// What happens at the end of the term: `renew`, `cancel`, `extended-service-term` or `lapse`.
     #[schema(value_type = String)]
     pub end_of_term: EndOfTermAction,
     /// Planned quantity of the next term.

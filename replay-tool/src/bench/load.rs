@@ -142,20 +142,20 @@ pub fn preparation() -> Result<[(&'static str, Command); 2], Failure> {
 }
 
 fn prepared() -> Result<[(&'static str, Command); 2], IdError> {
-    let register = Command::RegisterCustomer(RegisterCustomer {
-        name: "Benchmark".to_owned(),
-        programme: ProgrammeId::try_new("nce")?,
-        reseller: ResellerId::try_new("bench")?,
-        market: "FR".to_owned(),
-        currency: Currency::EUR,
-    });
-    let purchase = Command::Purchase(Purchase {
-        subscription: SubscriptionId::try_new(SUBSCRIPTION)?,
-        offer: OfferId::try_new(OFFER)?,
-        term: TermDuration::P1Y,
-        billing: BillingCycle::Annual,
-        quantity: SEATS,
-    });
+    let register = Command::RegisterCustomer(RegisterCustomer::new(
+        "Benchmark".to_owned(),
+        ProgrammeId::try_new("nce")?,
+        ResellerId::try_new("bench")?,
+        "FR".to_owned(),
+        Currency::EUR,
+    ));
+    let purchase = Command::Purchase(Purchase::new(
+        SubscriptionId::try_new(SUBSCRIPTION)?,
+        OfferId::try_new(OFFER)?,
+        TermDuration::P1Y,
+        BillingCycle::Annual,
+        SEATS,
+    ));
     Ok([("bench-register", register), ("bench-purchase", purchase)])
 }
 
@@ -180,7 +180,7 @@ fn command(draws: &mut Draws) -> Result<Command, IdError> {
         Kind::Assign => Command::AssignLicence(AssignLicence {
             offer: offer()?,
             user: user(draws)?,
-            usage_location: "FR".to_owned(),
+            usage_location: Some("FR".to_owned()),
         }),
         Kind::Unassign => {
             Command::UnassignLicence(UnassignLicence { offer: offer()?, user: user(draws)? })

@@ -37,7 +37,7 @@ pub async fn state(args: &StateArgs, json: bool, output: &mut Output<'_>) -> Res
         known(args)
     ))?;
     let profile = &customer.profile;
-    let admin = if customer.delegated_admin { "yes" } else { "no" };
+    let admin = if customer.delegated_admin.is_some() { "yes" } else { "no" };
     output.line(format!(
         "version {}, {}, programme {}, delegated administration {admin}",
         state.version, profile.name, profile.programme
@@ -95,8 +95,12 @@ fn show(s: &Subscription, at: DateTime<Utc>, output: &mut Output<'_>) -> Result<
             .line(format!("    lot {}: {} seats, removable {until}, {open}", lot.lot, lot.seats))?;
     }
     output.line(format!("    can be cancelled {}", describe::until(s.cancel_until)))?;
-    let end = match (s.end_of_term, s.scheduled) {
+    let end = match (s.end_of_term, &s.scheduled) {
         (EndOfTermAction::Cancel, _) => "ends".to_owned(),
+        (EndOfTermAction::ExtendedServiceTerm, _) => {
+            "goes on by the month, at a premium".to_owned()
+        }
+        (EndOfTermAction::Lapse, _) => "is not renewed".to_owned(),
         (EndOfTermAction::Renew, None) => format!("renews with {} seats", s.quantity),
         (EndOfTermAction::Renew, Some(planned)) => {
             format!("renews with {} seats, as planned", planned.quantity)

@@ -10,27 +10,6 @@ use ledger_core::ids::Role;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-/// The names of all commands, as scenario files write them.
-pub const COMMANDS: &[&str] = &[
-    "RegisterCustomer",
-    "GrantDelegatedAdmin",
-    "RevokeDelegatedAdmin",
-    "DeclareExternalSubscription",
-    "WithdrawExternalSubscription",
-    "Purchase",
-    "AddSeats",
-    "RemoveSeats",
-    "ScheduleRenewalQuantity",
-    "SetEndOfTermAction",
-    "Cancel",
-    "Upgrade",
-    "AssignLicence",
-    "UnassignLicence",
-    "Renew",
-    "Expire",
-    "ImportCatalogue",
-];
-
 /// A scenario file that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", place(.file, *.line))]
@@ -392,7 +371,7 @@ impl<'a> Reader<'a> {
         let by = fields.take("by");
         let to = fields.take("to");
         let mut named = Vec::new();
-        for name in COMMANDS {
+        for name in Command::NAMES {
             named.extend(fields.take(name).map(|asked| (*name, asked)));
         }
         fields.finish()?;

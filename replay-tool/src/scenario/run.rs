@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use ledger_core::calendar::renewal_due;
 use ledger_core::catalogue::Catalogues;
 use ledger_core::charges::lines;
 use ledger_core::codec::{CODEC, decode, encode};
 use ledger_core::customer::{
-    Command, Context, Customer, EndOfTermAction, Event, Expire, Rejection, Renew, Subscription,
-    decide, decide_catalogue, evolve, fold, warnings,
+    Command, Context, Customer, Event, Rejection, Subscription, decide, decide_catalogue, due,
+    evolve, fold, warnings,
 };
-use ledger_core::ids::{Actor, ActorId, CustomerId, OfferId, Role, SubscriptionId};
+use ledger_core::ids::{Actor, ActorId, CustomerId, OfferId, Role};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -188,7 +187,8 @@ impl World {
         let effective_at = command.due_at().map_or(now, |due_at| due_at.min(now));
         let catalogue = self.catalogues.in_force(effective_at).cloned();
         let customer = &self.customer_id;
-        let context = Context { customer, now, actor: &actor, catalogue: catalogue.as_deref() };
+        let catalogue = catalogue.as_deref();
+        let context = Context { customer, now, effective_at, actor: &actor, catalogue };
         let preview = decide(&context, self.state.as_ref(), command);
         let events = decide(&context, self.state.as_ref(), command);
         if preview != events {
@@ -321,12 +321,19 @@ impl World {
             .collect();
         json!({
             "profile": customer.profile,
-            "delegated_admin": customer.delegated_admin,
+            "agreement": customer.agreement,
+            "delegated_admin": customer.delegated_admin.is_some(),
+            "delegation": customer.delegated_admin,
             "external": customer.external,
             "subscriptions": subscriptions,
             "licences": licences,
             "assignments": customer.assignments,
             "shortfalls": customer.shortfalls,
+            "users": customer.users,
+            "groups": customer.groups,
+            "portal": customer.portal,
+            "requests": customer.requests,
+            "redemptions": customer.redemptions,
         })
     }
 }
@@ -379,17 +386,8 @@ fn names(events: &[Event]) -> String {
 
 /// What is due first, if it is due by `until`.
 fn next_due(customer: &Customer, until: DateTime<Utc>) -> Option<(DateTime<Utc>, Command)> {
-    let due = |s: &Subscription| Some((renewal_due(s.term.end).ok()?, s.id.clone()));
-    let due: BTreeSet<(DateTime<Utc>, SubscriptionId)> =
-        customer.active().filter_map(due).collect();
-    let (due_at, id) = due.into_iter().next().filter(|(due_at, _)| *due_at <= until)?;
-    let subscription = customer.subscriptions.get(&id)?;
-    let term_end = subscription.term.end;
-    let command = match subscription.end_of_term {
-        EndOfTermAction::Renew => Command::Renew(Renew { subscription: id, term_end }),
-        EndOfTermAction::Cancel => Command::Expire(Expire { subscription: id, term_end }),
-    };
-    Some((due_at, command))
+    let first = due(customer).into_iter().next().filter(|due| due.at <= until)?;
+    Some((first.at, first.command))
 }
 
 fn compare_events(expected: &[Named], events: &[Event]) -> Vec<String> {

@@ -17,7 +17,11 @@ pub(super) fn assign(
     if customer.has_licence(&c.offer, &c.user) {
         return Ok(Vec::new());
     }
-    country(&c.usage_location, "usage_location")?;
+    let known = customer.users.get(&c.user).and_then(Option::as_ref);
+    let usage_location = c.usage_location.as_ref().or(known);
+    let usage_location =
+        usage_location.ok_or_else(|| Rejection::UsageLocationMissing { user: c.user.clone() })?;
+    country(usage_location, "usage_location")?;
     let (valid, assigned) = (customer.valid(&c.offer), customer.assigned(&c.offer));
     // Paid seats can be used although their offer is no longer sold.
     let offer = context.catalogue()?.offer(&c.offer);
@@ -44,7 +48,8 @@ pub(super) fn assign(
     Ok(vec![Event::LicenceAssigned(LicenceAssigned {
         offer: c.offer.clone(),
         user: c.user.clone(),
-        usage_location: c.usage_location.clone(),
+        usage_location: usage_location.clone(),
+        through: None,
     })])
 }
 
@@ -64,7 +69,8 @@ pub(super) fn unassign(
     let assigned = customer.assigned(&c.offer).saturating_sub(1);
 
     let (offer, user) = (c.offer.clone(), c.user.clone());
-    let mut events = vec![Event::LicenceUnassigned(LicenceUnassigned { offer, user })];
+    let mut events =
+        vec![Event::LicenceUnassigned(LicenceUnassigned { offer, user, through: None })];
     events.extend(shortfall(customer, &c.offer, customer.valid(&c.offer), assigned));
     Ok(events)
 }
@@ -78,7 +84,7 @@ fn allowed(context: &Context<'_>, customer: &Customer) -> Result<(), Rejection> 
         let programme = customer.profile.programme.clone();
         return Err(Rejection::PartnerAssignmentRefused { programme });
     }
-    if !customer.delegated_admin {
+    if customer.delegated_admin.is_none() {
         return Err(Rejection::DelegatedAdminMissing);
     }
     Ok(())

@@ -3,50 +3,22 @@
 use chrono::NaiveDate;
 
 use super::limits::{
-    not_above_maximum, not_below_assigned, not_below_minimum, not_zero, shortfall_after, sum,
+    not_above_maximum, not_below_assigned, not_below_minimum, shortfall_after, sum,
 };
 use super::seats::deadline;
-use super::{Context, Rejection, anchor_rule, changeable, drop_in_any_case, exact, living};
+use super::{
+    Context, Rejection, anchor_rule, by_scheduler, changeable, drop_in_any_case, exact, living,
+};
 use crate::calendar::{charge_cycle, renewal_due, term};
 use crate::catalogue::Offer;
-use crate::customer::command::{
-    EndOfTermAction, Expire, Renew, ScheduleRenewalQuantity, SetEndOfTermAction,
-};
+use crate::customer::command::{EndOfTermAction, Expire, Renew, SetEndOfTermAction};
 use crate::customer::event::{
-    ChargeBasis, DropCause, EndOfTermActionSet, Event, QuantityChange, RenewalQuantityScheduled,
-    SubscriptionExpired, SubscriptionRenewed,
+    ChargeBasis, DropCause, EndOfTermActionSet, Event, QuantityChange, SubscriptionExpired,
+    SubscriptionRenewed,
 };
 use crate::customer::state::{Customer, Subscription};
-use crate::ids::Role;
 
-pub(super) fn schedule(
-    context: &Context<'_>,
-    customer: &Customer,
-    c: &ScheduleRenewalQuantity,
-) -> Result<Vec<Event>, Rejection> {
-    let s = changeable(context, customer, &c.subscription)?;
-    let planned = s.scheduled.map_or(s.quantity, |scheduled| scheduled.quantity);
-    not_zero(c.quantity)?;
-    match s.end_of_term {
-        EndOfTermAction::Renew => {}
-        EndOfTermAction::Cancel => {
-            return Err(Rejection::NotRenewing { subscription: s.id.clone() });
-        }
-    }
-    if planned == c.quantity {
-        return Ok(Vec::new());
-    }
-    keeps_limits(customer, s, context.offer(&s.offer)?, c.quantity)?;
-    let due = renewal_due(s.term.end)?.date_naive();
-
-    Ok(vec![Event::RenewalQuantityScheduled(RenewalQuantityScheduled {
-        subscription: s.id.clone(),
-        quantity: c.quantity,
-        due,
-    })])
-}
-
-fn keeps_limits(
+pub(super) fn keeps_limits(
     customer: &Customer,
     s: &Subscription,
     offer: &Offer,
@@ -74,7 +46,9 @@ pub(super) fn set_action(
         vec![Event::EndOfTermActionSet(EndOfTermActionSet { subscription, action: c.action })];
     match c.action {
         EndOfTermAction::Renew => {}
-        EndOfTermAction::Cancel => events.extend(drop_in_any_case(s, DropCause::NotRenewed)),
+        EndOfTermAction::Cancel | EndOfTermAction::ExtendedServiceTerm | EndOfTermAction::Lapse => {
+            events.extend(drop_in_any_case(s, DropCause::NotRenewed))
+        }
     }
     Ok(events)
 }
@@ -92,17 +66,15 @@ pub(super) fn renew(
     over(context, s, c.term_end)?;
     match s.end_of_term {
         EndOfTermAction::Renew => {}
-        EndOfTermAction::Cancel => return Err(other_action(s, "cancel")),
+        EndOfTermAction::Cancel | EndOfTermAction::ExtendedServiceTerm | EndOfTermAction::Lapse => {
+            return Err(other_action(s, "cancel"));
+        }
     }
     let programme = context.programme(customer)?;
     let offer = context.offer(&s.offer)?;
-    let currency = customer.profile.currency;
     let plan = s.plan;
-    let unit_price = offer.price(plan.term, plan.billing, currency).ok_or_else(|| {
-        let (term, billing) = (plan.term, plan.billing);
-        Rejection::PlanUnknown { offer: s.offer.clone(), term, billing, currency }
-    })?;
-    let planned = s.scheduled.map(|scheduled| scheduled.quantity);
+    let quote = context.quote(customer, &s.offer, plan)?;
+    let planned = s.scheduled.as_ref().map(|scheduled| scheduled.quantity);
     let kept = planned.filter(|quantity| {
         let removed = s.quantity.saturating_sub(*quantity);
         keeps_limits(customer, s, offer, *quantity).is_ok()
@@ -113,7 +85,8 @@ pub(super) fn renew(
     let anchor_rule = anchor_rule(programme, plan);
     let cycle = charge_cycle(term.start, plan.billing, anchor_rule, term.start)?;
     let rounding = programme.rounding;
-    let basis = exact(ChargeBasis { unit_price, cycle, billable: cycle, rounding }, to)?;
+    let basis =
+        exact(ChargeBasis { unit_price: quote.price, cycle, billable: cycle, rounding }, to)?;
     let window = programme.window(offer.kind, context.now);
     let cancel_until = deadline(context.now, window.and_then(|w| w.cancel_hours))?;
     let reduce_until = deadline(context.now, window.and_then(|w| w.reduce_hours))?;
@@ -137,6 +110,9 @@ pub(super) fn renew(
         full_refund_before,
         basis,
         rules,
+        change: None,
+        price_list: quote.price_list,
+        promotion: None,
     }));
     events.extend(shortfall_after(customer, &s.offer, to, s.quantity));
     Ok(events)
@@ -154,7 +130,8 @@ pub(super) fn expire(
     }
     over(context, s, c.term_end)?;
     match s.end_of_term {
-        EndOfTermAction::Cancel => {}
+        EndOfTermAction::Cancel | EndOfTermAction::ExtendedServiceTerm | EndOfTermAction::Lapse => {
+        }
         EndOfTermAction::Renew => return Err(other_action(s, "renew")),
     }
 
@@ -163,16 +140,10 @@ pub(super) fn expire(
         offer: s.offer.clone(),
         quantity: s.quantity,
         term_end: s.term.end,
+        disable_at: None,
     })];
     events.extend(shortfall_after(customer, &s.offer, 0, s.quantity));
     Ok(events)
-}
-
-fn by_scheduler(context: &Context<'_>, command: &'static str) -> Result<(), Rejection> {
-    if context.actor.role == Role::Scheduler {
-        return Ok(());
-    }
-    Err(Rejection::SchedulerOnly { command })
 }
 
 /// Refuses what is about a term that is not over, and a later term while an earlier one waits.

@@ -8,16 +8,13 @@ use super::limits::{
     not_above_maximum, not_below_assigned, not_below_minimum, not_too_many_updates, not_zero,
     shortfall_after, sum, take,
 };
-use super::{
-    Context, Rejection, anchor_rule, basis, changeable, drop_in_any_case, drop_scheduled, exact,
-    reopens_at,
-};
-use crate::calendar::{add_hours, charge_cycle, term};
+use super::{Context, Rejection, basis, changeable, drop_in_any_case, drop_scheduled, reopens_at};
+use crate::calendar::add_hours;
 use crate::catalogue::Programme;
-use crate::customer::command::{AddSeats, Cancel, Purchase, RemoveSeats};
+use crate::customer::command::{AddSeats, Cancel, RemoveSeats};
 use crate::customer::event::{
-    ChargeBasis, Credit, DropCause, Event, QuantityChange, Refund, SeatsAdded, SeatsRemoved,
-    SubscriptionCancelled, SubscriptionPurchased, TermPlan,
+    Credit, DropCause, Event, QuantityChange, Refund, SeatsAdded, SeatsRemoved,
+    SubscriptionCancelled,
 };
 use crate::customer::state::{Customer, Subscription};
 
@@ -27,60 +24,6 @@ pub(super) fn deadline(
     hours: Option<u32>,
 ) -> Result<Option<DateTime<Utc>>, Rejection> {
     Ok(hours.map(|hours| add_hours(from, hours)).transpose()?)
-}
-
-pub(super) fn purchase(
-    context: &Context<'_>,
-    customer: &Customer,
-    c: &Purchase,
-) -> Result<Vec<Event>, Rejection> {
-    if customer.subscriptions.contains_key(&c.subscription) {
-        return Err(Rejection::SubscriptionExists { subscription: c.subscription.clone() });
-    }
-    not_zero(c.quantity)?;
-    let programme = context.programme(customer)?;
-    let offer = context.offer(&c.offer)?;
-    let currency = customer.profile.currency;
-    let unit_price = offer.price(c.term, c.billing, currency).ok_or_else(|| {
-        let (term, billing) = (c.term, c.billing);
-        Rejection::PlanUnknown { offer: c.offer.clone(), term, billing, currency }
-    })?;
-    not_below_minimum(&c.offer, offer.seats_min, c.quantity)?;
-    not_above_maximum(customer, &c.offer, offer, c.quantity)?;
-    let has_base = offer.prerequisites.iter().any(|base| customer.holds(base));
-    if !offer.prerequisites.is_empty() && !has_base {
-        let needs_one_of = offer.prerequisites.iter().cloned().collect();
-        return Err(Rejection::PrerequisiteMissing { offer: c.offer.clone(), needs_one_of });
-    }
-    let window = programme.window(offer.kind, context.now);
-    let plan = TermPlan { term: c.term, billing: c.billing };
-    let term = term(context.today(), plan.term)?;
-    let anchor_rule = anchor_rule(programme, plan);
-    let cycle = charge_cycle(term.start, plan.billing, anchor_rule, term.start)?;
-    let rounding = programme.rounding;
-    let basis = exact(ChargeBasis { unit_price, cycle, billable: cycle, rounding }, c.quantity)?;
-    let cancel_until = deadline(context.now, window.and_then(|w| w.cancel_hours))?;
-    let reduce_until = deadline(context.now, window.and_then(|w| w.reduce_hours))?;
-    let full_refund_before = deadline(context.now, window.and_then(|w| w.full_refund_hours))?;
-    let rules = context.rules(customer)?;
-
-    let mut events = vec![Event::SubscriptionPurchased(SubscriptionPurchased {
-        subscription: c.subscription.clone(),
-        offer: c.offer.clone(),
-        offer_title: offer.title.clone(),
-        services: offer.services.iter().cloned().collect(),
-        plan,
-        quantity: c.quantity,
-        term,
-        started_at: context.now,
-        cancel_until,
-        reduce_until,
-        full_refund_before,
-        basis,
-        rules,
-    })];
-    events.extend(shortfall_after(customer, &c.offer, c.quantity, 0));
-    Ok(events)
 }
 
 pub(super) fn add(

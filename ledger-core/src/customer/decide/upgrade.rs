@@ -92,6 +92,9 @@ pub(super) fn upgrade(
         reassigned,
         manual,
         rules,
+        lost_services: source.services.difference(&offer.services).cloned().collect(),
+        price_list: None,
+        promotion: None,
     })];
     events.extend(dropped);
     events.extend(landing.dropped);
@@ -155,7 +158,7 @@ fn possible(
 /// The four conditions of Partner Center. Source: SEED-3, SEED-5.
 fn conditions(asked: &Asked<'_>) -> Result<(), Rejection> {
     let rules = &asked.programme.upgrades;
-    if rules.needs_delegated_admin && !asked.customer.delegated_admin {
+    if rules.needs_delegated_admin && asked.customer.delegated_admin.is_none() {
         return Err(Rejection::DelegatedAdminMissing);
     }
     if rules.refuses_held_target && asked.customer.holds(asked.target_offer) {

@@ -1,0 +1,69 @@
+//! What was told about the time before the ledger, and what was put right.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{QuantityChange, RuleSet, TermPlan};
+use crate::calendar::Period;
+use crate::customer::command::EndOfTermAction;
+use crate::customer::state::{Lot, Status};
+use crate::ids::{OfferId, SubscriptionId};
+use crate::money::Money;
+
+/// A subscription was taken over as it stood elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpeningBalanceImported {
+    /// Subscription.
+    pub subscription: SubscriptionId,
+    /// Its offer.
+    pub offer: OfferId,
+    /// The offer's name.
+    pub offer_title: String,
+    /// Services the offer includes.
+    pub services: Vec<String>,
+    /// What its status means here.
+    pub status: Status,
+    /// Its status in the words of where it came from.
+    pub vendor_status: String,
+    /// Length and billing.
+    pub plan: TermPlan,
+    /// Seats.
+    pub quantity: u32,
+    /// Price of one seat for one billing cycle, locked for the term.
+    pub unit_price: Money,
+    /// First and last day of the current term.
+    pub term: Period,
+    /// When it was bought.
+    pub bought_at: DateTime<Utc>,
+    /// What happens at the end of the term.
+    pub end_of_term: EndOfTermAction,
+    /// Until when, included, it can be cancelled; `None`: it cannot.
+    pub cancel_until: Option<DateTime<Utc>>,
+    /// Its seats, by the window in which they can be removed.
+    pub lots: Vec<Lot>,
+    /// Whether it is a trial.
+    pub trial: bool,
+    /// Fields that the ledger does not know, as they were found, by name.
+    pub unknown: BTreeMap<String, String>,
+    /// Rules it was decided under; `None`: no catalogue was needed.
+    pub rules: Option<RuleSet>,
+}
+
+/// Something that the ledger had wrong about a subscription was put right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorrectionRecorded {
+    /// Subscription.
+    pub subscription: SubscriptionId,
+    /// Its offer.
+    pub offer: OfferId,
+    /// Seats before and after, if they were wrong.
+    pub quantity: Option<QuantityChange>,
+    /// Last day of the term, if it was wrong.
+    pub term_end: Option<NaiveDate>,
+    /// Price of one seat for one billing cycle, if it was wrong.
+    pub unit_price: Option<Money>,
+    /// What happens at the end of the term, if it was wrong.
+    pub end_of_term: Option<EndOfTermAction>,
+}
