@@ -234,9 +234,11 @@ fn history() -> Vec<(Vec<u8>, EncodedEvent)> {
             Command::ScheduleRenewalQuantity(ScheduleRenewalQuantity { subscription, quantity })
         }
     }));
+    let at = "2024-03-01T09:00:00Z".parse().unwrap();
     let context = Context {
         customer: &id,
-        now: "2024-03-01T09:00:00Z".parse().unwrap(),
+        now: at,
+        effective_at: at,
         actor: &actor(),
         catalogue: Some(&catalogue),
     };

@@ -121,7 +121,7 @@ async fn fill(ledger: &Ledger<SegmentLog>, commits: u64) {
             let user = UserId::try_new(format!("user-{}", number % 100)).unwrap();
             let offer = offer.clone();
             if assigned.insert(user.clone()) {
-                let usage_location = "FR".to_owned();
+                let usage_location = Some("FR".to_owned());
                 Command::AssignLicence(AssignLicence { offer, user, usage_location })
             } else {
                 assigned.remove(&user);

@@ -302,7 +302,7 @@ fn upgraded(e: &SubscriptionUpgraded) -> String {
     format!("{seats}, {} upgraded {} -> {}, {target}", e.moved, e.offer, e.target_offer)
 }
 
-/// The rules that a priced event was decided under, such as `under nce, catalogue seeds-1`.
+/// The rules that a priced event was decided under, such as `under nce, catalogue seeds-2`.
 #[must_use]
 pub fn rules(event: &Event) -> Option<String> {
     let rules = event.rules()?;

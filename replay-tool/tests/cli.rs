@@ -191,11 +191,11 @@ const HISTORY: &str = "\
     CustomerRegistered registered as \"Acme\" under cloud-cockpit, reseller contoso, market FR, EUR
 #2 2024-03-01T09:00:00Z u-1 (reseller-admin): Order 7
     asked Purchase billing=annual offer=office-365-e3 quantity=10 subscription=s1 term=P1Y [Purchase/2024-03-01T09:00:00Z]
-    SubscriptionPurchased s1: seats 0 -> 10, bought office-365-e3 P1Y/annual, term 2024-03-01 to 2025-02-28, removable until 2024-03-04T09:00:00Z, under cloud-cockpit, catalogue seeds-1
+    SubscriptionPurchased s1: seats 0 -> 10, bought office-365-e3 P1Y/annual, term 2024-03-01 to 2025-02-28, removable until 2024-03-04T09:00:00Z, under cloud-cockpit, catalogue seeds-2
     charge new s1: 2364.00 EUR for 2024-03-01 to 2025-02-28 (236.40 x 365/365 days x 10 seats = 2364.00, unit-truncate)
 #3 2024-03-04T09:00:00Z u-1 (customer-admin): Two people left
     asked RemoveSeats seats=2 subscription=s1 [RemoveSeats/2024-03-04T09:00:00Z]
-    SeatsRemoved s1: seats 10 -> 8, taken 2 of lot 1, under cloud-cockpit, catalogue seeds-1
+    SeatsRemoved s1: seats 10 -> 8, taken 2 of lot 1, under cloud-cockpit, catalogue seeds-2
     charge removeQuantity s1: -2344.50 EUR for 2024-03-04 to 2025-02-28 (236.40 x 362/365 days x -10 seats = -2344.50, unit-truncate)
     charge removeQuantity s1: 1875.60 EUR for 2024-03-04 to 2025-02-28 (236.40 x 362/365 days x 8 seats = 1875.60, unit-truncate)
 ";
@@ -213,7 +213,7 @@ const LATER: &str = "\
     RenewalQuantityScheduled s1: 6 seats planned from 2025-03-01
 #5 2025-03-01T00:05:00Z (effective 2025-03-01T00:00:00Z) u-1 (scheduler): The term is over
     asked Renew subscription=s1 term_end=2025-02-28 [Renew/2025-03-01T00:05:00Z]
-    SubscriptionRenewed s1: seats 8 -> 6, renewed, term 2025-03-01 to 2026-02-28, removable until 2025-03-04T00:05:00Z, under cloud-cockpit, catalogue seeds-1
+    SubscriptionRenewed s1: seats 8 -> 6, renewed, term 2025-03-01 to 2026-02-28, removable until 2025-03-04T00:05:00Z, under cloud-cockpit, catalogue seeds-2
     charge renew s1: 1418.40 EUR for 2025-03-01 to 2026-02-28 (236.40 x 365/365 days x 6 seats = 1418.40, unit-truncate)
 ";
 
@@ -280,7 +280,7 @@ fn an_upgrade_in_place_loses_no_seats() {
     assert!(asked.contains(" quantity=all ") && !asked.contains("null"), "{asked}");
     let expected = "    SubscriptionUpgraded s1: 10 seats office-365-business -> \
                     office-365-business-premium, in place, under partner-center-2019, catalogue \
-                    seeds-1";
+                    seeds-2";
     assert_eq!(history.lines().nth(2), Some(expected), "{history}");
 }
 

@@ -1,11 +1,9 @@
 //! Clients: what they want, and how they send it again until they have an answer.
 
 use chrono::{DateTime, Utc};
-use ledger_core::calendar::renewal_due;
 use ledger_core::catalogue::Catalogue;
 use ledger_core::customer::{
-    Command, Customer, EndOfTermAction, Expire, ImportCatalogue, RegisterCustomer, Renew,
-    RevokeDelegatedAdmin,
+    Command, Customer, ImportCatalogue, RegisterCustomer, RevokeDelegatedAdmin,
 };
 use ledger_core::ids::{
     Actor, ActorId, CommandId, CustomerId, ProgrammeId, Reason, ResellerId, Role, StreamId,

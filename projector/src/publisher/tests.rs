@@ -240,7 +240,7 @@ async fn a_catalogue_is_counted_and_not_sent() {
     assert_eq!(first.id, "@catalogue/1.1");
     assert!(first.payload.len() < 1000);
     let event: Value = serde_json::from_slice(&first.payload).unwrap();
-    assert_eq!(event["data"]["version"], "seeds-1");
+    assert_eq!(event["data"]["version"], "seeds-2");
     assert_eq!(event["data"].get("catalogue"), None);
 }
 
