@@ -23,7 +23,7 @@ use crate::pages;
 use crate::problem::{Kind, Problem};
 use crate::routes::{
     backups, bulk, catalogue, clock, customers, due, health, history, licences, log, metrics,
-    proofs, subscriptions, views,
+    people, proofs, subscriptions, views,
 };
 use crate::state::AppState;
 
@@ -53,6 +53,8 @@ pub fn app(state: Arc<AppState>) -> Router {
         .route("/v1/customers/{customer}/charges", get(history::charges))
         .route("/v1/customers/{customer}/history", get(history::history))
         .route("/v1/customers/{customer}/refusals", get(history::refusals))
+        .route("/v1/customers/{customer}/erase", post(people::erase))
+        .route("/v1/customers/{customer}/users/{user}/name", get(people::known).post(people::name))
         .route("/v1/due", get(due::list))
         .route("/v1/catalogue", get(catalogue::show).post(catalogue::import))
         .route("/v1/clock", get(clock::show).post(clock::set))
@@ -162,6 +164,9 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         licences::list,
         licences::assign,
         licences::unassign,
+        people::name,
+        people::known,
+        people::erase,
         history::audit,
         history::charges,
         history::history,

@@ -14,6 +14,7 @@ use ledger_core::customer::{Command, ImportCatalogue};
 use ledger_core::folder::{ClockKind, DataFolder, FolderError};
 use ledger_core::ids::{Actor, ActorId, CommandId, Reason, Role, StreamId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Request};
+use ledger_core::personal::PersonalKeys;
 use ledger_core::snapshot::Snapshots;
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use ledger_core::store::{CommitLog, StoreError};
@@ -34,6 +35,7 @@ use crate::metrics::Metrics;
 use crate::output::{quoted, say};
 use crate::pages::session::Sessions;
 use crate::proofs::{self, Proofs};
+use crate::routes::people::finish_erasures;
 use crate::scheduler;
 use crate::state::AppState;
 use crate::tokens::{self, Tokens, TokensError};
@@ -154,6 +156,7 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
     let (publishing, publisher) = publisher(config, &log, &views, &stop);
     let (to_publish, checkpoints) = checkpoints(config, &stop);
     let backups = Backups::new(folder.clone(), config.backups.clone());
+    let people = Arc::new(PersonalKeys::new(folder.people()));
     let proofs = Arc::new(Proofs::new(folder, log.clone()).published_by(to_publish));
     let mut tasks = vec![spawn_views(log, views.clone(), stop.clone())];
     tasks.extend(checkpoints);
@@ -165,6 +168,7 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
         clock,
         tokens,
         proofs,
+        people,
         backups,
         sessions: Sessions::default(),
         metrics: Metrics::default(),
@@ -196,6 +200,9 @@ async fn prepare(
     }
     if let Some(path) = &config.catalogue {
         import(state, path).await?;
+    }
+    if let Err(problem) = finish_erasures(state).await {
+        tracing::error!(?problem, "an erasure is not finished; the next start tries again");
     }
     // Reads are complete from the first request on. Views that have stopped say so at /readyz, and
     // commands go on without them.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ledger_core::ledger::{ExecuteError, Ledger, Outcome, Request};
+use ledger_core::personal::PersonalKeys;
 use ledger_core::snapshot::Snapshots;
 use ledger_core::store::CommitLog;
 use ledger_core::store::segment::SegmentLog;
@@ -37,6 +38,8 @@ pub struct AppState {
     pub tokens: Tokens,
     /// Signed checkpoints of the log.
     pub proofs: Arc<Proofs>,
+    /// The keys of everything about people.
+    pub people: Arc<PersonalKeys>,
     /// Makes backups while the ledger works.
     pub backups: Backups,
     /// Who is signed in to the dashboard.

@@ -220,6 +220,8 @@ fn drafts<'a>(event: &'a Event) -> Option<(Vec<Draft<'a>>, &'a RuleSet)> {
         | Event::QuantityRequestFulfilled(_)
         | Event::QuantityRequestDeclined(_)
         | Event::UserAdded(_)
+        | Event::UserNamed(_)
+        | Event::CustomerErased(_)
         | Event::UserRemoved(_)
         | Event::LicenceAssigned(_)
         | Event::LicenceUnassigned(_)

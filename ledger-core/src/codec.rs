@@ -111,6 +111,7 @@ events! {
     ExternalSubscriptionWithdrawn = 1;
     PortalAccessGranted = 1;
     PortalAccessRevoked = 1;
+    CustomerErased = 1;
     SubscriptionPurchased = 2, was 1 in v1;
     TrialStarted = 1;
     TrialConverted = 1;
@@ -132,6 +133,7 @@ events! {
     QuantityRequestFulfilled = 1;
     QuantityRequestDeclined = 1;
     UserAdded = 1;
+    UserNamed = 1;
     UserRemoved = 1;
     LicenceAssigned = 2, was 1 in v1;
     LicenceUnassigned = 2, was 1 in v1;

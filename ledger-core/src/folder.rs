@@ -183,6 +183,12 @@ impl DataFolder {
         self.root.join("journal")
     }
 
+    /// Where the keys of everything about people lie.
+    #[must_use]
+    pub fn people(&self) -> PathBuf {
+        self.keys().join("people")
+    }
+
     /// Where the keys lie that checkpoints of the log are signed with.
     #[must_use]
     pub fn keys(&self) -> PathBuf {

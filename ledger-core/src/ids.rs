@@ -15,6 +15,9 @@ pub const COMMAND_ID_CHARS_MAX: usize = 255;
 /// Longest reason accepted, in characters.
 pub const REASON_CHARS_MAX: usize = 500;
 
+/// Longest sealed text, in characters: what is sealed has at most 200 characters of up to four bytes.
+pub const SEALED_CHARS_MAX: usize = 1100;
+
 /// Why a text is no id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -45,6 +48,12 @@ fn token(text: &str) -> Result<(), IdError> {
 
 fn visible(text: &str) -> Result<(), IdError> {
     check(text, COMMAND_ID_CHARS_MAX, "visible ASCII characters", |c| c.is_ascii_graphic())
+}
+
+fn sealed(text: &str) -> Result<(), IdError> {
+    check(text, SEALED_CHARS_MAX, "letters, digits, '-' and '_'", |c| {
+        c.is_ascii_alphanumeric() || c == '-' || c == '_'
+    })
 }
 
 fn sentence(text: &str) -> Result<(), IdError> {
@@ -178,6 +187,9 @@ text_type!(
 text_type!(
     /// The name of a backup: a folder in the folder of backups.
     BackupName, token);
+text_type!(
+    /// A text about a person, encrypted under a key of its customer; in base64 (URL form, no padding).
+    SealedText, sealed);
 text_type!(
     /// Why a command was issued, in the caller's words.
     Reason, sentence);

@@ -6,7 +6,8 @@
 //!   state, decide), [`charges`];
 //! - bytes: [`commit`] (canonical bytes and the hash link), [`codec`] (events to bytes and back),
 //!   [`merkle`] (trees over commits, and what they prove);
-//! - I/O: [`store`] (the seam and two stores), [`folder`] (what lies where on disk), [`derived`] (what
+//! - I/O: [`store`] (the seam and two stores), [`folder`] (what lies where on disk),
+//!   [`personal`] (the keys of everything about people), [`derived`] (what
 //!   can be rebuilt, in sled), [`proof`] (signed checkpoints), [`backup`] (a copy of a whole folder),
 //!   [`record`] (commits read back), [`snapshot`] (customers kept for the next time), [`ledger`] (the
 //!   only caller of decide and store).
@@ -34,6 +35,8 @@ pub mod merkle;
 pub mod store;
 
 pub mod folder;
+
+pub mod personal;
 
 pub mod derived;
 

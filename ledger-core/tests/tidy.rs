@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules in reading order, as `lib.rs` declares them. A module may use only those before it.
-const READING_ORDER: [&str; 19] = [
+const READING_ORDER: [&str; 20] = [
     "error",
     "ids",
     "calendar",
@@ -19,6 +19,7 @@ const READING_ORDER: [&str; 19] = [
     "merkle",
     "store",
     "folder",
+    "personal",
     "derived",
     "proof",
     "backup",

@@ -207,6 +207,8 @@ pub fn event(event: &Event) -> String {
             Some(place) => format!("user {} in {place}", e.user),
             None => format!("user {}", e.user),
         },
+        Event::UserNamed(e) => format!("user {}: name and e-mail address sealed", e.user),
+        Event::CustomerErased(_) => "account closed, everything about people erased".to_owned(),
         Event::UserRemoved(e) => format!("user {} removed", e.user),
         Event::GroupMemberAdded(e) => format!("group {}: user {} in", e.group, e.user),
         Event::GroupMemberRemoved(e) => format!("group {}: user {} out", e.group, e.user),

@@ -200,7 +200,12 @@ fn read(line: &[u8]) -> Result<(Address, Command), Problem> {
     let (address, command): (Map<_, _>, Map<_, _>) =
         fields.into_iter().partition(|(name, _)| is_address(name));
     let address = read_value(Value::Object(address))?;
-    Ok((address, read_value(Value::Object(command))?))
+    let command = read_value(Value::Object(command))?;
+    if matches!(command, Command::NameUser(_) | Command::EraseCustomer(_)) {
+        let detail = format!("{} has an address of its own, because of keys.", command.name());
+        return Err(Problem::new(Kind::ValueInvalid, detail));
+    }
+    Ok((address, command))
 }
 
 /// Who comes after whom: a customer's lines follow each other, those of others do not wait.

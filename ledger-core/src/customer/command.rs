@@ -68,6 +68,8 @@ commands! {
     GrantPortalAccess,
     /// Shuts a user out of the portal.
     RevokePortalAccess,
+    /// Closes the account for good.
+    EraseCustomer,
     /// Buys a subscription.
     Purchase,
     /// Starts a trial.
@@ -112,6 +114,8 @@ commands! {
     DeclineRequest,
     /// Adds a user of the customer.
     AddUser,
+    /// Keeps a user's name and e-mail address, sealed.
+    NameUser,
     /// Removes a user of the customer.
     RemoveUser,
     /// Gives a user a licence.

@@ -2,6 +2,7 @@
 
 mod account;
 mod catalogue;
+mod erasure;
 mod groups;
 mod licences;
 mod lifecycle;
@@ -59,6 +60,9 @@ pub fn decide(
 ) -> Result<Vec<Event>, Rejection> {
     let registered =
         || state.ok_or_else(|| Rejection::CustomerUnknown { customer: context.customer.clone() });
+    if state.is_some_and(|customer| customer.is_erased) {
+        return erasure::after(context, command);
+    }
     match command {
         Command::RegisterCustomer(c) => account::register(context, state, c),
         Command::ChangeCustomer(c) => account::change(context, registered()?, c),
@@ -70,6 +74,7 @@ pub fn decide(
         Command::WithdrawExternalSubscription(c) => Ok(account::withdraw(registered()?, c)),
         Command::GrantPortalAccess(c) => Ok(account::grant_portal(registered()?, c)),
         Command::RevokePortalAccess(c) => Ok(account::revoke_portal(registered()?, c)),
+        Command::EraseCustomer(_) => erasure::erase(context, registered()?),
         Command::Purchase(c) => purchase::purchase(context, registered()?, c),
         Command::StartTrial(c) => trials::start(context, registered()?, c),
         Command::ConvertTrial(c) => trials::convert(context, registered()?, c),
@@ -96,6 +101,7 @@ pub fn decide(
         Command::FulfilRequest(c) => requests::fulfil(context, registered()?, c),
         Command::DeclineRequest(c) => requests::decline(context, registered()?, c),
         Command::AddUser(c) => users::add(context, registered()?, c),
+        Command::NameUser(c) => erasure::name(registered()?, c),
         Command::RemoveUser(c) => users::remove(context, registered()?, c),
         Command::AssignLicence(c) => licences::assign(context, registered()?, c),
         Command::UnassignLicence(c) => licences::unassign(context, registered()?, c),

@@ -68,6 +68,8 @@ events! {
     PortalAccessGranted,
     /// A user was shut out of the portal.
     PortalAccessRevoked,
+    /// The account was closed for good.
+    CustomerErased,
     /// A subscription began.
     SubscriptionPurchased,
     /// A trial began.
@@ -110,6 +112,8 @@ events! {
     QuantityRequestDeclined,
     /// A user was added.
     UserAdded,
+    /// A user's name became known, sealed.
+    UserNamed,
     /// A user was removed.
     UserRemoved,
     /// A user got a licence.
@@ -199,6 +203,8 @@ impl Event {
             | Self::QuantityRequested(_)
             | Self::QuantityRequestDeclined(_)
             | Self::UserAdded(_)
+            | Self::UserNamed(_)
+            | Self::CustomerErased(_)
             | Self::UserRemoved(_)
             | Self::LicenceAssigned(_)
             | Self::LicenceUnassigned(_)
@@ -255,6 +261,8 @@ impl Event {
             | Self::QuantityRequestFulfilled(_)
             | Self::QuantityRequestDeclined(_)
             | Self::UserAdded(_)
+            | Self::UserNamed(_)
+            | Self::CustomerErased(_)
             | Self::UserRemoved(_)
             | Self::LicenceAssigned(_)
             | Self::LicenceUnassigned(_)

@@ -12,7 +12,7 @@ use super::event::{
     TrialTarget, UpgradeTarget,
 };
 use super::state::{
-    Assignment, Customer, DelegatedAdmin, ExternalHolding, Lot, NextBilling, Profile,
+    Assignment, Customer, DelegatedAdmin, ExternalHolding, Lot, NextBilling, Person, Profile,
     QuantityRequest, Status, Subscription, TermKind,
 };
 use crate::calendar::Period;
@@ -45,6 +45,8 @@ pub fn evolve(state: Option<Customer>, event: &Event) -> Option<Customer> {
             requests: BTreeMap::new(),
             request_ids: BTreeSet::new(),
             redemptions: BTreeMap::new(),
+            people: BTreeMap::new(),
+            is_erased: false,
         });
     }
     let mut customer = state?;
@@ -66,6 +68,7 @@ fn apply(customer: &mut Customer, event: &Event) {
             customer.profile.segment = e.segment;
             customer.profile.registration_number.clone_from(&e.registration_number);
         }
+        Event::CustomerErased(_) => erase(customer),
         Event::AgreementAccepted(e) => customer.agreement = Some(e.agreement.clone()),
         Event::DelegatedAdminGranted(e) => {
             let services = e.services.as_ref().map(|services| services.iter().cloned().collect());
@@ -167,8 +170,16 @@ fn apply(customer: &mut Customer, event: &Event) {
         Event::UserAdded(e) => {
             customer.users.insert(e.user.clone(), e.usage_location.clone());
         }
+        Event::UserNamed(e) if e.name.is_none() && e.email.is_none() => {
+            customer.people.remove(&e.user);
+        }
+        Event::UserNamed(e) => {
+            let person = Person { name: e.name.clone(), email: e.email.clone() };
+            customer.people.insert(e.user.clone(), person);
+        }
         Event::UserRemoved(e) => {
             customer.users.remove(&e.user);
+            customer.people.remove(&e.user);
         }
         Event::LicenceAssigned(e) => {
             assign(customer, &e.offer, &e.user, &e.usage_location, e.through.as_ref());
@@ -232,6 +243,19 @@ fn apply(customer: &mut Customer, event: &Event) {
         | Event::OfferMatrixImported(_)
         | Event::PolicySet(_) => {}
     }
+}
+
+/// Nothing that is about people is left.
+fn erase(customer: &mut Customer) {
+    customer.is_erased = true;
+    customer.delegated_admin = None;
+    customer.users.clear();
+    customer.people.clear();
+    customer.groups.clear();
+    customer.portal.clear();
+    customer.assignments.clear();
+    customer.shortfalls.clear();
+    customer.requests.clear();
 }
 
 fn insert(customer: &mut Customer, subscription: Subscription) {

@@ -25,6 +25,6 @@ pub use evolve::{evolve, fold};
 pub use rejection::{Rejection, Rule};
 pub use state::{
     Assignment, Customer, DelegatedAdmin, ExternalHolding, FOLD_VERSION, Group, Lot, NextBilling,
-    Profile, QuantityRequest, Status, Subscription, TermKind,
+    Person, Profile, QuantityRequest, Status, Subscription, TermKind,
 };
 pub use warning::{Warning, warnings};

@@ -410,6 +410,18 @@ pub enum Rejection {
         /// When it is due.
         due_at: DateTime<Utc>,
     },
+    /// The account is closed for good.
+    #[error("the account of customer {customer} is erased; only its history can be read")]
+    CustomerErased {
+        /// Whose account.
+        customer: CustomerId,
+    },
+    /// Something in the account still runs.
+    #[error("{subscriptions:?} still run: end them first, and let their time of grace pass")]
+    SubscriptionsRunning {
+        /// Subscriptions for which something is due.
+        subscriptions: Vec<SubscriptionId>,
+    },
     /// A date left the calendar.
     #[error("{0}")]
     #[serde(serialize_with = "no_facts")]

@@ -10,8 +10,8 @@ use super::event::{RenewalSettings, TermPlan};
 use crate::calendar::{BillingCycle, Period};
 use crate::catalogue::Segment;
 use crate::ids::{
-    GroupId, OfferId, ProgrammeId, PromotionId, QuantityRequestId, ResellerId, SubscriptionId,
-    UserId,
+    GroupId, OfferId, ProgrammeId, PromotionId, QuantityRequestId, ResellerId, SealedText,
+    SubscriptionId, UserId,
 };
 use crate::money::{Currency, Money};
 
@@ -38,6 +38,8 @@ pub struct Customer {
     pub shortfalls: BTreeSet<OfferId>,
     /// Users that were added, with where they work (ISO 3166-1 alpha-2).
     pub users: BTreeMap<UserId, Option<String>>,
+    /// Names and e-mail addresses of users, sealed.
+    pub people: BTreeMap<UserId, Person>,
     /// Groups of users, and the licences they give.
     pub groups: BTreeMap<GroupId, Group>,
     /// Who may use the portal.
@@ -48,6 +50,17 @@ pub struct Customer {
     pub request_ids: BTreeSet<QuantityRequestId>,
     /// How often it bought under a promotion.
     pub redemptions: BTreeMap<PromotionId, u32>,
+    /// Whether the account is closed for good.
+    pub is_erased: bool,
+}
+
+/// What is known of a user besides the id, sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The user's name.
+    pub name: Option<SealedText>,
+    /// The user's e-mail address.
+    pub email: Option<SealedText>,
 }
 
 /// The delegated administration that a partner has.

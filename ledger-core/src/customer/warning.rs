@@ -118,6 +118,8 @@ fn of_event(event: &Event) -> Vec<Warning> {
         | Event::QuantityRequestFulfilled(_)
         | Event::QuantityRequestDeclined(_)
         | Event::UserAdded(_)
+        | Event::UserNamed(_)
+        | Event::CustomerErased(_)
         | Event::UserRemoved(_)
         | Event::LicenceAssigned(_)
         | Event::LicenceUnassigned(_)

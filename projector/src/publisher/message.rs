@@ -206,6 +206,8 @@ fn fields(event: &Event) -> Result<Map<String, Value>, ViewError> {
         | Event::QuantityRequestFulfilled(_)
         | Event::QuantityRequestDeclined(_)
         | Event::UserAdded(_)
+        | Event::UserNamed(_)
+        | Event::CustomerErased(_)
         | Event::UserRemoved(_)
         | Event::LicenceAssigned(_)
         | Event::LicenceUnassigned(_)

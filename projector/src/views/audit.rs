@@ -145,6 +145,8 @@ pub fn quantity_changes(event: &Event) -> Vec<Changed<'_>> {
         | Event::QuantityRequestFulfilled(_)
         | Event::QuantityRequestDeclined(_)
         | Event::UserAdded(_)
+        | Event::UserNamed(_)
+        | Event::CustomerErased(_)
         | Event::UserRemoved(_)
         | Event::LicenceAssigned(_)
         | Event::LicenceUnassigned(_)

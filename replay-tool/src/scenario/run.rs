@@ -334,6 +334,8 @@ impl World {
             "portal": customer.portal,
             "requests": customer.requests,
             "redemptions": customer.redemptions,
+            "people": customer.people,
+            "is_erased": customer.is_erased,
         })
     }
 }

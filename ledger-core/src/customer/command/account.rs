@@ -133,3 +133,8 @@ pub struct RevokePortalAccess {
     /// The user.
     pub user: UserId,
 }
+
+/// Closes the account for good and lets everything about people in it become unreadable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EraseCustomer {}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{GroupId, OfferId, UserId};
+use crate::ids::{GroupId, OfferId, SealedText, UserId};
 
 /// Adds a user of the customer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +13,20 @@ pub struct AddUser {
     /// Where the user works, as two capital letters (ISO 3166-1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage_location: Option<String>,
+}
+
+/// Keeps a user's name and e-mail address, sealed; what is left out is removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameUser {
+    /// The user.
+    pub user: UserId,
+    /// The user's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<SealedText>,
+    /// The user's e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<SealedText>,
 }
 
 /// Removes a user of the customer with all licences.

@@ -100,3 +100,7 @@ pub struct PortalAccessRevoked {
     /// The user.
     pub user: UserId,
 }
+
+/// The account was closed for good; the key of everything about people in it is destroyed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomerErased {}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{GroupId, OfferId, UserId};
+use crate::ids::{GroupId, OfferId, SealedText, UserId};
 
 /// A user was added, or works elsewhere now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +11,17 @@ pub struct UserAdded {
     pub user: UserId,
     /// Where the user works (ISO 3166-1 alpha-2).
     pub usage_location: Option<String>,
+}
+
+/// A user's name and e-mail address became known, or changed; these are both of them now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserNamed {
+    /// The user.
+    pub user: UserId,
+    /// The user's name, sealed.
+    pub name: Option<SealedText>,
+    /// The user's e-mail address, sealed.
+    pub email: Option<SealedText>,
 }
 
 /// A user was removed.

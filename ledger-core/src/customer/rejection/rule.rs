@@ -261,6 +261,16 @@ impl Rejection {
             Self::NotDueYet { .. } => {
                 ("NOT_DUE_YET", "time brings nothing about before its time", "design, section 4")
             }
+            Self::CustomerErased { .. } => (
+                "CUSTOMER_ERASED",
+                "nothing happens to an account that was erased",
+                "design, section 4 (personal data)",
+            ),
+            Self::SubscriptionsRunning { .. } => (
+                "SUBSCRIPTIONS_RUNNING",
+                "an account is erased when nothing in it runs any more",
+                "design, section 4 (personal data)",
+            ),
             Self::Date(_) => {
                 ("DATE_OUT_OF_RANGE", "dates lie in the years 1 to 9999", "design, section 5")
             }
