@@ -283,6 +283,9 @@ pub struct ScenarioArgs {
     /// Scenario files, or folders that are searched for *.yaml.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Only those whose rule has this text in it.
+    #[arg(long, value_name = "TEXT")]
+    pub rule: Option<String>,
 }
 
 /// Which views, and where to.
