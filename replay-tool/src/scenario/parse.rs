@@ -178,7 +178,7 @@ impl Fields<'_> {
 
     fn finish(self) -> Result<(), ParseError> {
         let Some(key) = self.left.keys().next() else { return Ok(()) };
-        let known: Vec<&str> = self.known.iter().copied().collect();
+        let known = likely(key, &self.known);
         let message = format!("{} has no key `{key}`; it has {}", self.within, known.join(", "));
         Err(self.reader.wrong(key, message))
     }
@@ -567,6 +567,15 @@ impl<'a> Reader<'a> {
             self.wrong(named.unwrap_or(key), format!("{what}: {said}"))
         })
     }
+}
+
+/// Of many names those that begin most like `key`; of a few all.
+fn likely<'a>(key: &str, known: &BTreeSet<&'a str>) -> Vec<&'a str> {
+    const FEW: usize = 16;
+    let alike = |name: &&str| name.chars().zip(key.chars()).take_while(|(a, b)| a == b).count();
+    let most = known.iter().map(alike).max().unwrap_or(0);
+    let is_listed = |name: &&&str| known.len() <= FEW || alike(*name) == most;
+    known.iter().filter(is_listed).copied().collect()
 }
 
 /// What a scenario changes of the catalogue of the sources.
