@@ -1,6 +1,7 @@
 //! The rules: one `match`, one function per command, guards first.
 
 mod account;
+mod alignment;
 mod catalogue;
 mod groups;
 mod licences;
@@ -19,6 +20,7 @@ mod users;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+pub use self::alignment::{EndDateChoice, EndDateKind, end_dates};
 pub use self::catalogue::decide_catalogue;
 use super::command::Command;
 use super::event::{ChargeBasis, DropCause, Event, RuleSet, ScheduledChangeDropped, TermPlan};

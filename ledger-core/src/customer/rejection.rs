@@ -410,6 +410,46 @@ pub enum Rejection {
         /// When it is due.
         due_at: DateTime<Utc>,
     },
+    /// The programme, or the kind of product, has no chosen ends of terms.
+    #[error("in programme {programme} the end of this term cannot be chosen")]
+    AlignmentNotOffered {
+        /// The programme.
+        programme: ProgrammeId,
+    },
+    /// The term would end before it begins.
+    #[error("the term begins on {term_start}: it cannot end on {end_date}")]
+    EndDateBeforeTerm {
+        /// Last day asked for.
+        end_date: NaiveDate,
+        /// First day of the term.
+        term_start: NaiveDate,
+    },
+    /// The term would be longer than it is sold.
+    #[error("the term ends on {term_end} at the latest, not on {end_date}")]
+    EndDateBeyondTerm {
+        /// Last day asked for.
+        end_date: NaiveDate,
+        /// Last day of the whole term.
+        term_end: NaiveDate,
+    },
+    /// Monthly terms do not end shortly before the end of a month.
+    #[error(
+        "a monthly term cannot end on {end_date}: choose the last day of the month or an earlier day"
+    )]
+    EndDateNearMonthEnd {
+        /// Last day asked for.
+        end_date: NaiveDate,
+    },
+    /// Nothing else ends on that day.
+    #[error(
+        "no subscription and no month ends on {end_date}; possible are {possible:?} and other ends of months"
+    )]
+    EndDateNotAligned {
+        /// Last day asked for.
+        end_date: NaiveDate,
+        /// The days that would be most useful.
+        possible: Vec<NaiveDate>,
+    },
     /// A date left the calendar.
     #[error("{0}")]
     #[serde(serialize_with = "no_facts")]

@@ -261,6 +261,31 @@ impl Rejection {
             Self::NotDueYet { .. } => {
                 ("NOT_DUE_YET", "time brings nothing about before its time", "design, section 4")
             }
+            Self::AlignmentNotOffered { .. } => (
+                "ALIGNMENT_NOT_OFFERED",
+                "only some programmes let a licence's term end with another subscription or a month",
+                "domain, section 2, no. 14 (900244)",
+            ),
+            Self::EndDateBeforeTerm { .. } => (
+                "END_DATE_BEFORE_TERM",
+                "a term does not end before it begins",
+                "domain, section 2, no. 14 (900242)",
+            ),
+            Self::EndDateBeyondTerm { .. } => (
+                "END_DATE_BEYOND_TERM",
+                "a chosen end lies within the whole term",
+                "domain, section 2, no. 14 (900245)",
+            ),
+            Self::EndDateNearMonthEnd { .. } => (
+                "END_DATE_NEAR_MONTH_END",
+                "a monthly term does not end on the 28th, 29th or 30th of a month with more days",
+                "domain, section 2, no. 14 (900245, 900291)",
+            ),
+            Self::EndDateNotAligned { .. } => (
+                "END_DATE_NOT_ALIGNED",
+                "a chosen end is that of an active paid subscription or of a month",
+                "domain, section 2, no. 14 (900242, 900246)",
+            ),
             Self::Date(_) => {
                 ("DATE_OUT_OF_RANGE", "dates lie in the years 1 to 9999", "design, section 5")
             }
