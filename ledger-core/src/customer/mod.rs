@@ -18,7 +18,10 @@ mod account;
 
 pub use account::CustomerAccount;
 pub use command::*;
-pub use decide::{Context, EndDateChoice, EndDateKind, decide, decide_catalogue, end_dates};
+pub use decide::{
+    ByHandReason, Context, EndDateChoice, EndDateKind, MoveByHand, decide, decide_catalogue,
+    end_dates,
+};
 pub use due::{Due, WORDS as SCHEDULED, due, due_of, due_of_account};
 pub use event::*;
 pub use evolve::{evolve, fold};
