@@ -8,6 +8,7 @@ mod licences;
 mod lifecycle;
 mod limits;
 mod opening;
+mod promotions;
 mod purchase;
 mod renewal;
 mod requests;

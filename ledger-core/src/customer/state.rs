@@ -187,6 +187,8 @@ pub struct Subscription {
     pub disable_at: Option<DateTime<Utc>>,
     /// When its data goes; set while it is suspended for a limited time, or disabled.
     pub delete_at: Option<DateTime<Utc>>,
+    /// The promotion that lowered the price of the current term.
+    pub promotion: Option<PromotionId>,
 }
 
 /// How a subscription is to be charged from its next charge cycle on.

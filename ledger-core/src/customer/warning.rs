@@ -1,10 +1,10 @@
 //! What a preview says besides the events: consequences a person might overlook.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::event::{DropCause, Event, UpgradeTarget};
-use crate::ids::{OfferId, SubscriptionId, UserId};
+use super::event::{DropCause, Event, TermPlan, TrialTarget, UpgradeTarget};
+use crate::ids::{OfferId, PromotionId, SubscriptionId, UserId};
 
 /// A consequence worth saying before it happens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,6 +45,24 @@ pub enum Warning {
         /// Who they are.
         users: Vec<UserId>,
     },
+    /// The promotion asked for is for other terms: the full price is charged.
+    PromotionUnused {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The promotion.
+        promotion: PromotionId,
+    },
+    /// The trial becomes a paid subscription by itself.
+    TrialWillConvert {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The last day on which that can be turned off.
+        last_day: NaiveDate,
+        /// Seats that will be paid for.
+        quantity: u32,
+        /// Length and billing of the paid term.
+        plan: TermPlan,
+    },
     /// Service stops at the end of the term.
     ServiceWillStop {
         /// The subscription.
@@ -65,7 +83,28 @@ fn of_event(event: &Event) -> Vec<Warning> {
             quantity: e.quantity,
             cause: e.cause,
         }],
-        Event::SubscriptionPurchased(e) => closes(&e.subscription, e.cancel_until),
+        Event::SubscriptionPurchased(e) => {
+            let mut warnings = closes(&e.subscription, e.cancel_until);
+            warnings.extend(e.unused_promotion.iter().map(|promotion| Warning::PromotionUnused {
+                subscription: e.subscription.clone(),
+                promotion: promotion.clone(),
+            }));
+            warnings
+        }
+        Event::TrialStarted(e) if e.converts => vec![Warning::TrialWillConvert {
+            subscription: e.subscription.clone(),
+            last_day: e.term.end,
+            quantity: e.quantity,
+            plan: e.converts_to,
+        }],
+        Event::TrialStarted(e) => {
+            vec![Warning::ServiceWillStop { subscription: e.subscription.clone() }]
+        }
+        Event::TrialConverted(e) => match &e.into {
+            TrialTarget::Itself(paid) => closes(&e.subscription, paid.cancel_until),
+            TrialTarget::Existing(_) => Vec::new(),
+        },
+        Event::TermChanged(e) => closes(&e.subscription, e.cancel_until),
         Event::SeatsAdded(e) => closes(&e.subscription, e.reduce_until),
         Event::SubscriptionRenewed(e) => closes(&e.subscription, e.cancel_until),
         Event::ShortfallRaised(e) => vec![Warning::LicencesWillExceedSeats {
@@ -102,12 +141,9 @@ fn of_event(event: &Event) -> Vec<Warning> {
         | Event::ExternalSubscriptionWithdrawn(_)
         | Event::PortalAccessGranted(_)
         | Event::PortalAccessRevoked(_)
-        | Event::TrialStarted(_)
-        | Event::TrialConverted(_)
         | Event::SeatsRemoved(_)
         | Event::RenewalQuantityScheduled(_)
         | Event::RenewalSettingsChanged(_)
-        | Event::TermChanged(_)
         | Event::BillingFrequencyChosen(_)
         | Event::BillingFrequencyChanged(_)
         | Event::SubscriptionCancelled(_)

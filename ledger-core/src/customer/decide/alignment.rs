@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Rejection;
 use crate::calendar::{Period, TermDuration, term};
-use crate::catalogue::Programme;
+use crate::catalogue::{ProductKind, Programme};
 use crate::customer::state::{Customer, Subscription, TermKind};
 use crate::ids::SubscriptionId;
 
@@ -75,6 +75,14 @@ pub(super) fn aligned(
         return Err(Rejection::EndDateNotAligned { end_date, possible });
     }
     Ok(Period { start, end: end_date })
+}
+
+/// Refuses a chosen end for what is not licensed by seat and term.
+pub(super) fn alignable(customer: &Customer, kind: ProductKind) -> Result<(), Rejection> {
+    if kind == ProductKind::Licence {
+        return Ok(());
+    }
+    Err(Rejection::AlignmentNotOffered { programme: customer.profile.programme.clone() })
 }
 
 fn choices(

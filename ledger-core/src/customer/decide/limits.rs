@@ -26,7 +26,8 @@ pub(super) fn not_below_minimum(
     Ok(())
 }
 
-/// Refuses more seats, over all subscriptions and partners, than the offer allows.
+/// Refuses more seats, over all subscriptions and partners, than the offer allows; those of suspended
+/// subscriptions count. Source: domain, section 2, no. 2.
 pub(super) fn not_above_maximum(
     customer: &Customer,
     id: &OfferId,
@@ -35,7 +36,7 @@ pub(super) fn not_above_maximum(
 ) -> Result<(), Rejection> {
     let Some(seats_max) = offer.seats_max else { return Ok(()) };
     let elsewhere = customer.external.get(id).map_or(0, |holding| holding.seats);
-    let held = customer.valid(id).saturating_add(elsewhere);
+    let held = customer.seats(id).saturating_add(elsewhere);
     let remaining = seats_max.saturating_sub(held);
     if remaining < added {
         return Err(Rejection::AboveMaximum { offer: id.clone(), seats_max, remaining });

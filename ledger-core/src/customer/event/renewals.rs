@@ -247,7 +247,8 @@ pub struct TermChanged {
     pub rules: RuleSet,
 }
 
-/// Another rhythm of charging was chosen for the next charge cycle.
+/// Another rhythm of charging was chosen for the next charge cycle; the present one: what was chosen
+/// before is withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BillingFrequencyChosen {
     /// Subscription.
