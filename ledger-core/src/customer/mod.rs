@@ -25,7 +25,7 @@ pub use decide::{
 pub use due::{Due, WORDS as SCHEDULED, due, due_of, due_of_account};
 pub use event::*;
 pub use evolve::{evolve, fold};
-pub use rejection::{Rejection, Rule};
+pub use rejection::{NotExtended, Rejection, Rule};
 pub use state::{
     Assignment, Customer, DelegatedAdmin, ExternalHolding, FOLD_VERSION, Group, Lot, NextBilling,
     Profile, QuantityRequest, Status, Subscription, TermKind,

@@ -369,6 +369,43 @@ pub enum Rejection {
         /// What was chosen, `renew` or `cancel`.
         end_of_term: &'static str,
     },
+    /// Nothing can be suspended in the programme.
+    #[error("in programme {programme} a subscription cannot be suspended")]
+    SuspensionNotOffered {
+        /// The programme.
+        programme: ProgrammeId,
+    },
+    /// The subscription cannot go on by the month after its term.
+    #[error("subscription {subscription} cannot go on by the month after its term: {reason}")]
+    ExtendedTermRefused {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// Why not.
+        #[serde(flatten)]
+        reason: NotExtended,
+    },
+    /// The programme has no upgrades at the renewal.
+    #[error("in programme {programme} an upgrade cannot be planned for the renewal")]
+    ScheduledUpgradeNotOffered {
+        /// The programme.
+        programme: ProgrammeId,
+    },
+    /// A charge cycle would not fit into its term.
+    #[error("a term of {term:?} cannot be charged {billing:?}: choose a shorter billing cycle")]
+    BillingLongerThanTerm {
+        /// Term asked for.
+        term: TermDuration,
+        /// Billing cycle asked for.
+        billing: BillingCycle,
+    },
+    /// The promotion planned for the renewal is for other terms.
+    #[error("promotion {promotion} is not for a term of {term:?}")]
+    PromotionForOtherTerms {
+        /// The promotion.
+        promotion: PromotionId,
+        /// Term asked for.
+        term: TermDuration,
+    },
     /// Only the scheduler issues this command.
     #[error("{command} is issued by the ledger's scheduler only")]
     SchedulerOnly {
@@ -661,6 +698,30 @@ pub enum Rejection {
     #[error("{0}")]
     #[serde(serialize_with = "no_facts")]
     Amount(#[from] MoneyError),
+}
+
+/// Why a subscription cannot go on by the month after its term. Source: domain, section 1.8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+pub enum NotExtended {
+    /// The programme has no extended service term.
+    #[error("its programme has no extended service term")]
+    NotOffered,
+    /// It was bought too early.
+    #[error("it was bought before {bought_from}")]
+    BoughtTooEarly {
+        /// Purchases from this instant on are extended.
+        bought_from: DateTime<Utc>,
+    },
+    /// Its term ends too early.
+    #[error("its term ends before {ends_from}")]
+    EndsTooEarly {
+        /// Terms that end on this day or later are extended.
+        ends_from: NaiveDate,
+    },
+    /// It is of a kind of product that is not extended.
+    #[error("products of its kind are not extended")]
+    KindNotExtended,
 }
 
 fn no_facts<T, S: serde::Serializer>(_: &T, serializer: S) -> Result<S::Ok, S::Error> {

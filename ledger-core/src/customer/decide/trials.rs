@@ -9,9 +9,9 @@ use super::limits::{
     not_above_maximum, not_below_assigned, not_below_minimum, not_too_many_updates, not_zero,
     shortfall_after, sum,
 };
+use super::next_term::keeps_limits;
 use super::promotions::within_promotion;
 use super::purchase::{first_charge, may_be_sold};
-use super::renewal::keeps_limits;
 use super::seats::{Windows, windows};
 use super::{
     Context, Rejection, basis, by_scheduler, changeable, drop_in_any_case, drop_scheduled,

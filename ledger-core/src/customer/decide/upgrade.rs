@@ -6,8 +6,8 @@ mod users;
 use std::collections::BTreeSet;
 
 pub(super) use self::paths::possible;
-pub(super) use self::users::users_moved;
 pub use self::users::{ByHandReason, MoveByHand};
+pub(super) use self::users::{UsersMoved, users_moved};
 use super::limits::{
     not_above_maximum, not_below_assigned, not_below_minimum, not_too_many_updates, not_zero,
     shortfall, sum, take,

@@ -228,6 +228,31 @@ impl Rejection {
                 "the end of the term brings what was chosen",
                 "domain, section 1.8",
             ),
+            Self::SuspensionNotOffered { .. } => (
+                "SUSPENSION_NOT_OFFERED",
+                "a subscription is suspended where the programme lets it be",
+                "domain, sections 1.2 and 1.3",
+            ),
+            Self::ExtendedTermRefused { .. } => (
+                "EXTENDED_TERM_REFUSED",
+                "a subscription goes on by the month where its programme extends its terms",
+                "domain, section 1.8 and section 10, no. 46",
+            ),
+            Self::ScheduledUpgradeNotOffered { .. } => (
+                "SCHEDULED_UPGRADE_NOT_OFFERED",
+                "an upgrade is planned for the renewal where the programme lets it be",
+                "domain, section 3.3",
+            ),
+            Self::BillingLongerThanTerm { .. } => (
+                "BILLING_LONGER_THAN_TERM",
+                "a billing cycle is not longer than its term",
+                "domain, section 3.3 (900270)",
+            ),
+            Self::PromotionForOtherTerms { .. } => (
+                "PROMOTION_FOR_OTHER_TERMS",
+                "a promotion is planned for a term that it is for",
+                "domain, section 1.10 (Term)",
+            ),
             Self::SchedulerOnly { .. } => (
                 "SCHEDULER_ONLY",
                 "time-driven commands come from the scheduler",
