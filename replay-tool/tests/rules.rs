@@ -43,7 +43,8 @@ struct Rule {
 fn rules() -> Vec<Rule> {
     let mut rules = Vec::new();
     let root = workspace().join("tests/scenarios");
-    let mut folders: Vec<PathBuf> = fs::read_dir(&root).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(&root).unwrap().map(|e| e.unwrap().path()).collect();
     folders.sort();
     for folder in folders {
         let name = folder.file_name().unwrap().to_str().unwrap().to_owned();

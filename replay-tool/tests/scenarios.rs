@@ -161,15 +161,18 @@ fn lists_that_differ_are_shown_line_by_line_and_names_that_are_not_there_are_tol
          when: {{ AddSeats: {{ subscription: s1, seats: 1 }} }}\n"
     );
     let at = "when 1, AddSeats at 2024-03-01T00:00:00Z: ";
-    let events = format!("{add}then: {{ events: [ ScheduledChangeDropped, SeatsAdded, Renewed ] }}\n");
+    let events =
+        format!("{add}then: {{ events: [ ScheduledChangeDropped, SeatsAdded, Renewed ] }}\n");
     let shown = "events: expected those with -, found those with +\n    - ScheduledChangeDropped\n      \
                  SeatsAdded\n    - Renewed";
     assert_eq!(problems(&events), [format!("{at}{shown}")]);
-    let charges = format!("{add}then: {{ charges: [ {{ quantity: -1, amount: \"-236.40\" }} ] }}\n");
+    let charges =
+        format!("{add}then: {{ charges: [ {{ quantity: -1, amount: \"-236.40\" }} ] }}\n");
     let shown = "charges: expected those with -, found those with +\n      { amount: \"-236.40\", \
                  quantity: -1 }\n    + { amount: \"472.80\", quantity: 2 }";
     assert_eq!(problems(&charges), [format!("{at}{shown}")]);
-    let state = format!("{add}then: {{ state: {{ licences: {{ office-365-e3: {{ vald: 2 }} }} }} }}\n");
+    let state =
+        format!("{add}then: {{ state: {{ licences: {{ office-365-e3: {{ vald: 2 }} }} }} }}\n");
     let shown = "state.licences.office-365-e3.vald: expected 2, but state.licences.office-365-e3 has \
                  only assigned, available, valid";
     assert_eq!(problems(&state), [format!("{at}{shown}")]);
@@ -318,7 +321,8 @@ fn the_scenarios_of_the_documentation_pass() {
 fn documented(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let table = text.split("| Command | Fields |\n|---|---|\n").nth(1).unwrap();
     let table = table.split("\n\n").next().unwrap();
-    let quoted = |column: &str| column.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect();
+    let quoted =
+        |column: &str| column.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect();
     let rows = table.lines().flat_map(|row| {
         let (names, fields) = row.trim_matches('|').split_once('|').unwrap();
         let names: Vec<String> = quoted(names);

@@ -52,7 +52,9 @@ fn still_holds(path: &str, old: &Value, now: &Value) {
             }
         }
         // A planned quantity was a number; now it is one of several things that can be planned.
-        (Value::Number(_), Value::Object(planned)) => assert_eq!(Some(old), planned.get("quantity"), "{path}"),
+        (Value::Number(_), Value::Object(planned)) => {
+            assert_eq!(Some(old), planned.get("quantity"), "{path}")
+        }
         // Delegated administration was there or not; now it has services and an end.
         (Value::Bool(false), Value::Null) => {}
         _ => assert_eq!(old, now, "{path}"),
@@ -105,7 +107,8 @@ fn the_present_server_carries_on_where_the_first_version_stopped() {
     assert_eq!(under_old_rules.status, 200, "{under_old_rules:?}");
     let answer = under_old_rules.json();
     assert_eq!(answer["version"], 41, "{answer}");
-    let dropped = json!({ "event": "ScheduledChangeDropped", "cause": "seats-added", "quantity": 20 });
+    let dropped =
+        json!({ "event": "ScheduledChangeDropped", "cause": "seats-added", "quantity": 20 });
     still_holds("what was planned then", &dropped, &answer["events"][1]);
     assert_eq!(answer["events"][0]["rules"]["catalogue"], "seeds-1", "{answer}");
 

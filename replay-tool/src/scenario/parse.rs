@@ -325,7 +325,8 @@ impl<'a> Reader<'a> {
             None => Ok(false),
             Some(Some("runs")) => Ok(true),
             Some(_) => {
-                let message = "`clock:` can only be `runs`; leave it out to issue by hand what is due";
+                let message =
+                    "`clock:` can only be `runs`; leave it out to issue by hand what is due";
                 Err(self.wrong("clock", message.to_owned()))
             }
         }

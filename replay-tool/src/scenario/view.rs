@@ -17,11 +17,8 @@ pub fn view(customer: Option<&Customer>, catalogues: &Catalogues, now: DateTime<
         .chain(customer.assignments.keys())
         .map(|offer| (offer.to_string(), licences(customer, offer)))
         .collect();
-    let subscriptions: Map<String, Value> = customer
-        .subscriptions
-        .values()
-        .map(|s| (s.id.to_string(), subscription(s, now)))
-        .collect();
+    let subscriptions: Map<String, Value> =
+        customer.subscriptions.values().map(|s| (s.id.to_string(), subscription(s, now))).collect();
     let due: Vec<Value> = due(customer)
         .iter()
         .map(|due| {
