@@ -20,7 +20,7 @@ mod users;
 use chrono::{DateTime, NaiveDate, Utc};
 
 pub use self::catalogue::decide_catalogue;
-pub use self::upgrade::{ByHandReason, MoveByHand};
+pub use self::upgrade::{Obstacle, UpgradeChoice, UpgradeIntoExisting, advice, upgrade_choices};
 use super::command::Command;
 use super::event::{ChargeBasis, DropCause, Event, RuleSet, ScheduledChangeDropped, TermPlan};
 use super::rejection::Rejection;

@@ -4,6 +4,7 @@
 //! [`Customer`] (state) with [`evolve`], [`due`] (what time brings), [`decide`] (rules), [`warnings`]
 //! (what a preview says).
 
+mod by_hand;
 mod command;
 mod event;
 mod evolve;
@@ -17,8 +18,12 @@ mod warning;
 mod account;
 
 pub use account::CustomerAccount;
+pub use by_hand::{ByHandReason, MoveByHand};
 pub use command::*;
-pub use decide::{ByHandReason, Context, MoveByHand, decide, decide_catalogue};
+pub use decide::{
+    Context, Obstacle, UpgradeChoice, UpgradeIntoExisting, advice, decide, decide_catalogue,
+    upgrade_choices,
+};
 pub use due::{Due, WORDS as SCHEDULED, due, due_of, due_of_account};
 pub use event::*;
 pub use evolve::{evolve, fold};

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 pub use self::rule::Rule;
+use super::by_hand::MoveByHand;
 use crate::calendar::{BillingCycle, DateOutOfRange, TermDuration};
 use crate::ids::{CustomerId, OfferId, ProgrammeId, SubscriptionId, UserId};
 use crate::money::{Currency, MoneyError};
@@ -246,6 +247,14 @@ pub enum Rejection {
         "the partner has no delegated administration for this customer: ask the customer to grant it"
     )]
     DelegatedAdminMissing,
+    /// The partner's delegated administration leaves out services of the upgrade.
+    #[error(
+        "the partner's delegated administration does not cover {services:?}: ask the customer to grant it"
+    )]
+    DelegatedAdminIncomplete {
+        /// Services of the source or the target that it does not cover.
+        services: Vec<String>,
+    },
     /// The customer holds the target already.
     #[error(
         "the customer holds {target_offer} already; it must be cancelled first, wherever it was bought"
@@ -261,6 +270,43 @@ pub enum Rejection {
     ServicesHeld {
         /// Services held.
         services: Vec<String>,
+    },
+    /// Add-ons build on the subscription.
+    #[error("the add-ons {add_ons:?} build on subscription {subscription} alone; end them first")]
+    AddOnsPresent {
+        /// Subscription asked for.
+        subscription: SubscriptionId,
+        /// Subscriptions that build on it.
+        add_ons: Vec<SubscriptionId>,
+    },
+    /// The source is a trial.
+    #[error("subscription {subscription} is a trial: convert it into a paid one first")]
+    TrialNotUpgraded {
+        /// The trial.
+        subscription: SubscriptionId,
+    },
+    /// The target is a trial.
+    #[error("subscription {subscription} is a trial: seats are not upgraded into it")]
+    TargetIsTrial {
+        /// The target.
+        subscription: SubscriptionId,
+    },
+    /// Licences must move along, and cannot.
+    #[error(
+        "{} licence(s) cannot move along; upgrade without them and move them by hand",
+        users.len()
+    )]
+    LicenceTransferImpossible {
+        /// Whose, and why.
+        users: Vec<MoveByHand>,
+    },
+    /// A billing cycle would be longer than its term.
+    #[error("a term of {term:?} cannot be charged in cycles of {billing:?}")]
+    BillingLongerThanTerm {
+        /// The target's term.
+        term: TermDuration,
+        /// The target's billing cycle.
+        billing: BillingCycle,
     },
     /// Source and target are the same.
     #[error("subscription {subscription} cannot be upgraded into itself")]

@@ -158,6 +158,11 @@ impl Rejection {
                 "the partner needs delegated administration",
                 "SEED-3, second condition; SEED-5",
             ),
+            Self::DelegatedAdminIncomplete { .. } => (
+                "DELEGATED_ADMIN_INCOMPLETE",
+                "delegated administration covers the services of the source and the target",
+                "SEED-3, second condition; SEED-5",
+            ),
             Self::TargetHeld { .. } => (
                 "TARGET_HELD",
                 "the customer does not hold the target already, from whomever",
@@ -167,6 +172,29 @@ impl Rejection {
                 "SERVICES_HELD",
                 "the customer does not hold the added services already, from whomever",
                 "SEED-3, third condition; SEED-5",
+            ),
+            Self::AddOnsPresent { .. } => (
+                "ADD_ONS_PRESENT",
+                "in this programme a subscription that add-ons build on is not upgraded",
+                "domain, section 3.1 (SubscriptionAddOnsPresent)",
+            ),
+            Self::TrialNotUpgraded { .. } => (
+                "TRIAL_NOT_UPGRADED",
+                "an upgrade goes from one paid subscription to another",
+                "domain, section 3.3",
+            ),
+            Self::TargetIsTrial { .. } => {
+                ("TARGET_IS_TRIAL", "seats are not upgraded into a trial", "domain, section 3.3")
+            }
+            Self::LicenceTransferImpossible { .. } => (
+                "LICENCE_TRANSFER_IMPOSSIBLE",
+                "where licences must move along, every user's licence can",
+                "domain, section 10, no. 75",
+            ),
+            Self::BillingLongerThanTerm { .. } => (
+                "BILLING_LONGER_THAN_TERM",
+                "a billing cycle is not longer than its term",
+                "domain, section 3.3 (900270)",
             ),
             Self::TargetIsSource { .. } => (
                 "TARGET_IS_SOURCE",
