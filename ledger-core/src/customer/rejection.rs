@@ -247,12 +247,12 @@ pub enum Rejection {
         "the partner has no delegated administration for this customer: ask the customer to grant it"
     )]
     DelegatedAdminMissing,
-    /// The partner's delegated administration leaves out services of the upgrade.
+    /// The partner's delegated administration does not cover all services.
     #[error(
-        "the partner's delegated administration does not cover {services:?}: ask the customer to grant it"
+        "the partner's delegated administration does not cover {services:?}: ask the customer to grant it for them, too"
     )]
-    DelegatedAdminIncomplete {
-        /// Services of the source or the target that it does not cover.
+    DelegatedAdminTooNarrow {
+        /// Services it does not cover.
         services: Vec<String>,
     },
     /// The customer holds the target already.
@@ -279,11 +279,13 @@ pub enum Rejection {
         /// Subscriptions that build on it.
         add_ons: Vec<SubscriptionId>,
     },
-    /// The source is a trial.
-    #[error("subscription {subscription} is a trial: convert it into a paid one first")]
-    TrialNotUpgraded {
+    /// It is not done with a trial.
+    #[error("subscription {subscription} is a trial, and {command} is not for trials")]
+    NotForTrials {
         /// The trial.
         subscription: SubscriptionId,
+        /// The command.
+        command: &'static str,
     },
     /// The target is a trial.
     #[error("subscription {subscription} is a trial: seats are not upgraded into it")]
@@ -300,12 +302,12 @@ pub enum Rejection {
         /// Whose, and why.
         users: Vec<MoveByHand>,
     },
-    /// A billing cycle would be longer than its term.
-    #[error("a term of {term:?} cannot be charged in cycles of {billing:?}")]
+    /// A charge cycle would not fit into its term.
+    #[error("a term of {term:?} cannot be charged {billing:?}: choose a shorter billing cycle")]
     BillingLongerThanTerm {
-        /// The target's term.
+        /// Term asked for.
         term: TermDuration,
-        /// The target's billing cycle.
+        /// Billing cycle asked for.
         billing: BillingCycle,
     },
     /// Source and target are the same.

@@ -158,10 +158,10 @@ impl Rejection {
                 "the partner needs delegated administration",
                 "SEED-3, second condition; SEED-5",
             ),
-            Self::DelegatedAdminIncomplete { .. } => (
-                "DELEGATED_ADMIN_INCOMPLETE",
-                "delegated administration covers the services of the source and the target",
-                "SEED-3, second condition; SEED-5",
+            Self::DelegatedAdminTooNarrow { .. } => (
+                "DELEGATED_ADMIN_TOO_NARROW",
+                "the partner's delegated administration covers the services concerned",
+                "SEED-3, second condition; domain, section 6 and section 11, no. 14",
             ),
             Self::TargetHeld { .. } => (
                 "TARGET_HELD",
@@ -178,10 +178,10 @@ impl Rejection {
                 "in this programme a subscription that add-ons build on is not upgraded",
                 "domain, section 3.1 (SubscriptionAddOnsPresent)",
             ),
-            Self::TrialNotUpgraded { .. } => (
-                "TRIAL_NOT_UPGRADED",
-                "an upgrade goes from one paid subscription to another",
-                "domain, section 3.3",
+            Self::NotForTrials { .. } => (
+                "NOT_FOR_TRIALS",
+                "a trial is converted or ends; nothing else changes it",
+                "domain, section 1.9 and section 10, no. 27",
             ),
             Self::TargetIsTrial { .. } => {
                 ("TARGET_IS_TRIAL", "seats are not upgraded into a trial", "domain, section 3.3")

@@ -41,7 +41,8 @@ fn active(asked: &Asked<'_>) -> Result<(), Rejection> {
 
 fn paid(asked: &Asked<'_>) -> Result<(), Rejection> {
     if asked.source.is_trial() {
-        return Err(Rejection::TrialNotUpgraded { subscription: asked.source.id.clone() });
+        let subscription = asked.source.id.clone();
+        return Err(Rejection::NotForTrials { subscription, command: "Upgrade" });
     }
     Ok(())
 }
@@ -104,7 +105,7 @@ fn administered(asked: &Asked<'_>) -> Result<(), Rejection> {
     if services.is_empty() {
         return Ok(());
     }
-    Err(Rejection::DelegatedAdminIncomplete { services })
+    Err(Rejection::DelegatedAdminTooNarrow { services })
 }
 
 /// Source: SEED-3 and SEED-5, fourth condition.
