@@ -21,13 +21,13 @@ pub use account::CustomerAccount;
 pub use by_hand::{ByHandReason, MoveByHand};
 pub use command::*;
 pub use decide::{
-    Context, Obstacle, UpgradeChoice, UpgradeIntoExisting, advice, decide, decide_catalogue,
-    upgrade_choices,
+    Context, EndDateChoice, EndDateKind, Obstacle, UpgradeChoice, UpgradeIntoExisting, advice,
+    decide, decide_catalogue, end_dates, upgrade_choices,
 };
 pub use due::{Due, WORDS as SCHEDULED, due, due_of, due_of_account};
 pub use event::*;
 pub use evolve::{evolve, fold};
-pub use rejection::{Rejection, Rule};
+pub use rejection::{NotExtended, Rejection, Rule};
 pub use state::{
     Assignment, Customer, DelegatedAdmin, ExternalHolding, FOLD_VERSION, Group, Lot, NextBilling,
     Profile, QuantityRequest, Status, Subscription, TermKind,
