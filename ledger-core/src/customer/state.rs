@@ -374,3 +374,46 @@ impl Customer {
                 .is_none_or(|covered| services.all(|service| covered.contains(service)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::customer::{Event, fold};
+
+    fn bytes_after(events: &[Value]) -> usize {
+        let events = events.iter().map(|event| serde_json::from_value(event.clone()).unwrap());
+        fold(&events.collect::<Vec<Event>>()).unwrap().memory_bytes()
+    }
+
+    #[test]
+    fn users_groups_and_requests_take_up_memory() {
+        let mut events = vec![json!({
+            "event": "CustomerRegistered", "name": "Acme", "programme": "nce", "reseller": "r",
+            "market": "FR", "currency": "EUR", "segment": "commercial", "registration_number": null,
+        })];
+        for event in [
+            json!({ "event": "UserAdded", "user": "u-1", "usage_location": null }),
+            json!({ "event": "PortalAccessGranted", "user": "u-1", "access": "view" }),
+            json!({ "event": "GroupMemberAdded", "group": "g", "user": "u-1" }),
+            json!({ "event": "GroupLicenceAssigned", "group": "g", "offer": "e3" }),
+            json!({
+                "event": "GroupLicencesFailed", "group": "g", "user": "u-1", "offer": "e3",
+                "code": "NO_LICENCE_FREE",
+            }),
+            json!({
+                "event": "LicenceAssigned", "offer": "e3", "user": "u-1", "usage_location": "FR",
+                "through": null,
+            }),
+            json!({
+                "event": "LicenceAssigned", "offer": "e3", "user": "u-1", "usage_location": "FR",
+                "through": "g",
+            }),
+            json!({ "event": "QuantityRequested", "request": "r-1", "offer": "e3", "seats": 1 }),
+        ] {
+            let before = bytes_after(&events);
+            events.push(event.clone());
+            assert!(before < bytes_after(&events), "{event}");
+        }
+    }
+}

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::licences::{
-    assignment, fits, freed, held, is_for_users, is_free, not_needed, partner_may, unassigned,
+    Seats, assignment, fits, freed, held, is_for_users, not_needed, partner_may, unassigned,
 };
 use super::{Context, Rejection};
 use crate::catalogue::Catalogue;
@@ -164,12 +164,10 @@ struct Giving<'a> {
     customer: &'a Customer,
     catalogue: &'a Catalogue,
     group: &'a GroupId,
-    /// What the group gives from now on.
-    offers: BTreeSet<&'a OfferId>,
+    /// What the group gives from now on, and the seats of it that the members before have left.
+    offers: BTreeMap<&'a OfferId, Seats>,
     /// What it no longer gives, with this command.
     taken_away: Option<&'a OfferId>,
-    /// Seats that members before took, besides those in use.
-    taken: BTreeMap<&'a OfferId, u32>,
 }
 
 impl<'a> Giving<'a> {
@@ -180,14 +178,14 @@ impl<'a> Giving<'a> {
         offers: BTreeSet<&'a OfferId>,
     ) -> Result<Self, Rejection> {
         let catalogue = context.catalogue()?;
-        let (taken_away, taken) = (None, BTreeMap::new());
-        Ok(Self { customer, catalogue, group, offers, taken_away, taken })
+        let offers = offers.into_iter().map(|offer| (offer, Seats::of(customer, offer))).collect();
+        Ok(Self { customer, catalogue, group, offers, taken_away: None })
     }
 
     /// Gives `user` all that it lacks, or says why not, unless that is known.
     fn give(&mut self, user: &UserId) -> Vec<Event> {
         let lacks = |offer: &&&OfferId| !is_given(self.customer, self.group, offer, user);
-        let lacking: Vec<&'a OfferId> = self.offers.iter().filter(lacks).copied().collect();
+        let lacking: Vec<&'a OfferId> = self.offers.keys().filter(lacks).copied().collect();
         let failed = self.customer.groups.get(self.group).and_then(|group| group.failed.get(user));
         if let Err((offer, code)) = self.possible(user, &lacking) {
             if failed.is_some_and(|failed| failed.0 == *offer && failed.1 == code) {
@@ -197,9 +195,9 @@ impl<'a> Giving<'a> {
         }
         let mut events = Vec::new();
         for offer in lacking {
-            if !self.customer.has_licence(offer, user) {
-                let taken = self.taken.entry(offer).or_default();
-                *taken = taken.saturating_add(1);
+            let seats = self.offers.get_mut(offer);
+            if let (Some(seats), false) = (seats, self.customer.has_licence(offer, user)) {
+                seats.take_one();
             }
             events.push(self.assigned(user, offer));
         }
@@ -236,7 +234,7 @@ impl<'a> Giving<'a> {
         if self.customer.has_licence(offer, user) {
             return Ok(());
         }
-        is_free(self.customer, offer, self.taken.get(offer).copied().unwrap_or(0))
+        self.offers.get(offer).map_or(Ok(()), |seats| seats.one_is_free(offer))
     }
 
     /// Where `user` works; the customer's market if nobody has said. Source: domain, section 7.

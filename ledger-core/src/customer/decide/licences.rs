@@ -32,7 +32,7 @@ pub(super) fn assign(
     let beside = held(customer, &c.user);
     fits(context.catalogue()?, &c.offer, &c.user, usage_location, &beside)?;
     if had.is_none() {
-        is_free(customer, &c.offer, 0)?;
+        Seats::of(customer, &c.offer).one_is_free(&c.offer)?;
     }
 
     Ok(vec![Event::LicenceAssigned(LicenceAssigned {
@@ -180,14 +180,29 @@ pub(super) fn fits(
     Err(Rejection::LicencePrerequisiteMissing { user: user.clone(), needs_one_of })
 }
 
-/// Refuses one more licence than there are seats, when `taken` more than now are in use.
-pub(super) fn is_free(customer: &Customer, offer: &OfferId, taken: u32) -> Result<(), Rejection> {
-    let valid = customer.valid(offer);
-    let assigned = customer.assigned(offer).saturating_add(taken);
-    if valid <= assigned {
-        return Err(Rejection::NoLicenceFree { offer: offer.clone(), valid, assigned });
+/// The seats of an offer, and how many of them are in use.
+pub(super) struct Seats {
+    valid: u32,
+    assigned: u32,
+}
+
+impl Seats {
+    pub(super) fn of(customer: &Customer, offer: &OfferId) -> Self {
+        Self { valid: customer.valid(offer), assigned: customer.assigned(offer) }
     }
-    Ok(())
+
+    /// Refuses one more licence of `offer` than there are seats.
+    pub(super) fn one_is_free(&self, offer: &OfferId) -> Result<(), Rejection> {
+        let Self { valid, assigned } = *self;
+        if valid <= assigned {
+            return Err(Rejection::NoLicenceFree { offer: offer.clone(), valid, assigned });
+        }
+        Ok(())
+    }
+
+    pub(super) const fn take_one(&mut self) {
+        self.assigned = self.assigned.saturating_add(1);
+    }
 }
 
 /// Refuses that `user` loses the licences `going` while an add-on that stays would be left without any
