@@ -25,7 +25,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 pub use self::alignment::{EndDateChoice, EndDateKind, end_dates};
 pub use self::catalogue::decide_catalogue;
-pub use self::upgrade::{ByHandReason, MoveByHand};
+pub use self::upgrade::{Obstacle, UpgradeChoice, UpgradeIntoExisting, advice, upgrade_choices};
 use super::command::Command;
 use super::event::{ChargeBasis, DropCause, Event, RuleSet, ScheduledChangeDropped, TermPlan};
 use super::rejection::Rejection;
@@ -100,7 +100,7 @@ pub fn decide(
         Command::Upgrade(c) => upgrade::upgrade(context, registered()?, c),
         Command::RequestQuantity(c) => requests::request(context, registered()?, c),
         Command::FulfilRequest(c) => requests::fulfil(context, registered()?, c),
-        Command::DeclineRequest(c) => requests::decline(context, registered()?, c),
+        Command::DeclineRequest(c) => requests::decline(registered()?, c),
         Command::AddUser(c) => users::add(context, registered()?, c),
         Command::RemoveUser(c) => users::remove(context, registered()?, c),
         Command::AssignLicence(c) => licences::assign(context, registered()?, c),

@@ -1,5 +1,7 @@
 //! What a preview says besides the events: consequences a person might overlook.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
@@ -9,7 +11,7 @@ use super::event::{
     UpgradeTarget,
 };
 use super::state::Status;
-use crate::ids::{OfferId, PromotionId, SubscriptionId, UserId};
+use crate::ids::{GroupId, OfferId, PromotionId, SubscriptionId, UserId};
 
 /// A consequence worth saying before it happens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,6 +47,20 @@ pub enum Warning {
         /// The subscription whose seats move.
         subscription: SubscriptionId,
     },
+    /// Upgraded seats begin a subscription of their own although others of the offer could take them.
+    /// Source: SEED-2, IV.
+    ExistingSubscriptionsCouldGrow {
+        /// The offer.
+        target_offer: OfferId,
+        /// The subscriptions that could take the seats.
+        subscriptions: Vec<SubscriptionId>,
+    },
+    /// What users keep in these services must be moved: the new offer does not have them. Source:
+    /// SEED-3, step 4.
+    ServicesWillBeLost {
+        /// The services.
+        services: Vec<String>,
+    },
     /// These users' licences must be moved by hand.
     LicencesToMoveByHand {
         /// Who they are.
@@ -67,6 +83,17 @@ pub enum Warning {
         quantity: u32,
         /// Length and billing of the paid term.
         plan: TermPlan,
+    },
+    /// These members will not get from a group what they lack of it; the group goes on to mean it.
+    MembersWillGetNothing {
+        /// The group.
+        group: GroupId,
+        /// The offer that is not possible.
+        offer: OfferId,
+        /// Code of the rule that says no.
+        code: String,
+        /// Who they are.
+        users: Vec<UserId>,
     },
     /// Service stops at the end of the term.
     ServiceWillStop {
@@ -127,7 +154,21 @@ pub enum Warning {
 /// Returns what should be said about `events` before they happen.
 #[must_use]
 pub fn warnings(events: &[Event]) -> Vec<Warning> {
-    events.iter().flat_map(of_event).collect()
+    events.iter().flat_map(of_event).chain(of_members(events)).collect()
+}
+
+/// One warning for all members whom the same rule leaves without the same group's licences.
+fn of_members(events: &[Event]) -> impl Iterator<Item = Warning> {
+    let mut alike: BTreeMap<_, Vec<UserId>> = BTreeMap::new();
+    for event in events {
+        let Event::GroupLicencesFailed(e) = event else { continue };
+        let users = alike.entry((&e.group, &e.offer, &e.code)).or_default();
+        users.push(e.user.clone());
+    }
+    alike.into_iter().map(|((group, offer, code), users)| {
+        let (group, offer, code) = (group.clone(), offer.clone(), code.clone());
+        Warning::MembersWillGetNothing { group, offer, code, users }
+    })
 }
 
 fn of_event(event: &Event) -> Vec<Warning> {
@@ -178,6 +219,10 @@ fn of_event(event: &Event) -> Vec<Warning> {
             let mut warnings = vec![Warning::UpgradeCannotBeUndone { subscription }];
             if let UpgradeTarget::New(new) = &e.target {
                 warnings.extend(closes(&new.subscription, new.cancel_until));
+            }
+            if !e.lost_services.is_empty() {
+                let services = e.lost_services.clone();
+                warnings.push(Warning::ServicesWillBeLost { services });
             }
             if !e.manual.is_empty() {
                 warnings.push(Warning::LicencesToMoveByHand { users: e.manual.clone() });

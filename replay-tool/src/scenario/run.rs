@@ -5,7 +5,8 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use ledger_core::catalogue::Catalogues;
 use ledger_core::customer::{
-    Command, Context, Customer, Event, Rejection, decide, decide_catalogue, due, evolve, warnings,
+    Command, Context, Customer, Event, Rejection, Warning, advice, decide, decide_catalogue, due,
+    evolve, warnings,
 };
 use ledger_core::ids::{Actor, ActorId, CustomerId, Role};
 use serde::Serialize;
@@ -76,6 +77,7 @@ struct World {
     clock_runs: bool,
     state: Option<Customer>,
     history: Vec<Event>,
+    advice: Vec<Warning>,
     problems: Vec<Problem>,
     coverage: Coverage,
 }
@@ -88,6 +90,7 @@ impl World {
             clock_runs: scenario.clock_runs,
             state: None,
             history: Vec::new(),
+            advice: Vec::new(),
             problems: Vec::new(),
             coverage: Coverage::default(),
         }
@@ -131,6 +134,7 @@ impl World {
     /// A step under test.
     fn tried(&mut self, title: &str, step: &Step, expected: &Expected) {
         let problems_before = self.problems.len();
+        self.advice.clear();
         let passed = self.let_time_pass(step.at);
         let result = match &step.command {
             Some(command) => self.issue(step.at, &step.actor, step.to_catalogue, command),
@@ -144,7 +148,8 @@ impl World {
             }
         }
         if let Some(expected) = &expected.state {
-            let state = view(self.state.as_ref(), &self.catalogues, step.at);
+            let context = self.context(step.at, step.at, &step.actor);
+            let state = view(&context, self.state.as_ref(), &self.catalogues);
             self.problems_at(title, differences("state", expected, Some(&state)));
         }
         self.law(title);
@@ -174,19 +179,31 @@ impl World {
             return Ok(events);
         }
         let effective_at = command.due_at().map_or(now, |due_at| due_at.min(now));
-        let catalogue = self.catalogues.in_force(effective_at).cloned();
-        let customer = &self.customer_id;
-        let catalogue = catalogue.as_deref();
-        let context = Context { customer, now, effective_at, actor, catalogue };
+        let context = self.context(now, effective_at, actor);
         let preview = decide(&context, self.state.as_ref(), command);
         let events = decide(&context, self.state.as_ref(), command);
-        if preview != events {
+        let before = self.state.as_ref();
+        let advised =
+            events.as_ref().map(|events| advice(&context, before, events)).unwrap_or_default();
+        let differs = preview != events;
+        if differs {
             self.problem(command.name(), "its preview differs from its commit");
         }
         let events = events?;
+        self.advice.extend(advised);
         self.state = events.iter().fold(self.state.take(), evolve);
         self.history.extend(events.iter().cloned());
         Ok(events)
+    }
+
+    fn context<'a>(
+        &'a self,
+        now: DateTime<Utc>,
+        effective_at: DateTime<Utc>,
+        actor: &'a Actor,
+    ) -> Context<'a> {
+        let catalogue = self.catalogues.in_force(effective_at).map(|catalogue| &**catalogue);
+        Context { customer: &self.customer_id, now, effective_at, actor, catalogue }
     }
 
     fn import(&mut self, event: &Event) {
@@ -249,7 +266,9 @@ impl World {
             self.problems_at(title, compare_list("charges", expected, &charges));
         }
         if let Some(expected) = &expected.warnings {
-            let warnings: Vec<Value> = warnings(events).iter().map(|w| json!(w)).collect();
+            let warnings = warnings(events);
+            let warnings: Vec<Value> =
+                warnings.iter().chain(&self.advice).map(|w| json!(w)).collect();
             self.problems_at(title, compare_list("warnings", expected, &warnings));
         }
     }

@@ -1,16 +1,24 @@
 //! What a scenario can look at: the state, and the charge lines of events.
 
 use chrono::{DateTime, Utc};
+use ledger_core::calendar::TermDuration;
 use ledger_core::catalogue::Catalogues;
 use ledger_core::charges::lines;
-use ledger_core::customer::{Customer, Event, Subscription, due};
+use ledger_core::customer::{
+    Context, Customer, Event, Subscription, due, end_dates, upgrade_choices,
+};
 use ledger_core::ids::OfferId;
 use serde_json::{Map, Value, json};
 
-/// Everything about the customer, and the catalogue in force, at `now`.
+/// Everything about the customer, and the catalogue in force, at the instant of `context`.
 #[must_use]
-pub fn view(customer: Option<&Customer>, catalogues: &Catalogues, now: DateTime<Utc>) -> Value {
-    let mut view = json!({ "catalogue": catalogues.in_force(now) });
+pub fn view(
+    context: &Context<'_>,
+    customer: Option<&Customer>,
+    catalogues: &Catalogues,
+) -> Value {
+    let now = context.now;
+    let mut view = json!({ "catalogue": context.catalogue });
     let Some(customer) = customer else { return view };
     let offers = catalogues.iter().flat_map(|catalogue| catalogue.offers.keys());
     let licences: Map<String, Value> = offers
@@ -19,6 +27,19 @@ pub fn view(customer: Option<&Customer>, catalogues: &Catalogues, now: DateTime<
         .collect();
     let subscriptions: Map<String, Value> =
         customer.subscriptions.values().map(|s| (s.id.to_string(), subscription(s, now))).collect();
+    let upgrades: Map<String, Value> = customer
+        .subscriptions
+        .keys()
+        .map(|id| {
+            let choices = upgrade_choices(context, customer, id).unwrap_or_default();
+            (id.to_string(), json!(choices))
+        })
+        .collect();
+    let terms = [TermDuration::P1M, TermDuration::P1Y, TermDuration::P3Y];
+    let ends: Map<String, Value> = terms
+        .into_iter()
+        .map(|term| (format!("{term:?}"), json!(end_dates(customer, now.date_naive(), term))))
+        .collect();
     let due: Vec<Value> = due(customer)
         .iter()
         .map(|due| {
@@ -41,6 +62,8 @@ pub fn view(customer: Option<&Customer>, catalogues: &Catalogues, now: DateTime<
     view["portal"] = json!(customer.portal);
     view["requests"] = json!(customer.requests);
     view["redemptions"] = json!(customer.redemptions);
+    view["upgrade_choices"] = json!(upgrades);
+    view["end_dates"] = json!(ends);
     view["due"] = json!(due);
     view
 }
