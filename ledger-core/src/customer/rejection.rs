@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 pub use self::rule::Rule;
+use super::by_hand::MoveByHand;
 use crate::calendar::{BillingCycle, DateOutOfRange, TermDuration};
 use crate::catalogue::Segment;
 use crate::ids::{
@@ -249,6 +250,14 @@ pub enum Rejection {
         "the partner has no delegated administration for this customer: ask the customer to grant it"
     )]
     DelegatedAdminMissing,
+    /// The partner's delegated administration does not cover all services.
+    #[error(
+        "the partner's delegated administration does not cover {services:?}: ask the customer to grant it for them, too"
+    )]
+    DelegatedAdminTooNarrow {
+        /// Services it does not cover.
+        services: Vec<String>,
+    },
     /// The customer holds the target already.
     #[error(
         "the customer holds {target_offer} already; it must be cancelled first, wherever it was bought"
@@ -264,6 +273,45 @@ pub enum Rejection {
     ServicesHeld {
         /// Services held.
         services: Vec<String>,
+    },
+    /// Add-ons build on the subscription.
+    #[error("the add-ons {add_ons:?} build on subscription {subscription} alone; end them first")]
+    AddOnsPresent {
+        /// Subscription asked for.
+        subscription: SubscriptionId,
+        /// Subscriptions that build on it.
+        add_ons: Vec<SubscriptionId>,
+    },
+    /// It is not done with a trial.
+    #[error("subscription {subscription} is a trial, and {command} is not for trials")]
+    NotForTrials {
+        /// The trial.
+        subscription: SubscriptionId,
+        /// The command.
+        command: &'static str,
+    },
+    /// The target is a trial.
+    #[error("subscription {subscription} is a trial: seats are not upgraded into it")]
+    TargetIsTrial {
+        /// The target.
+        subscription: SubscriptionId,
+    },
+    /// Licences must move along, and cannot.
+    #[error(
+        "{} licence(s) cannot move along; upgrade without them and move them by hand",
+        users.len()
+    )]
+    LicenceTransferImpossible {
+        /// Whose, and why.
+        users: Vec<MoveByHand>,
+    },
+    /// A charge cycle would not fit into its term.
+    #[error("a term of {term:?} cannot be charged {billing:?}: choose a shorter billing cycle")]
+    BillingLongerThanTerm {
+        /// Term asked for.
+        term: TermDuration,
+        /// Billing cycle asked for.
+        billing: BillingCycle,
     },
     /// Source and target are the same.
     #[error("subscription {subscription} cannot be upgraded into itself")]
@@ -389,14 +437,6 @@ pub enum Rejection {
     ScheduledUpgradeNotOffered {
         /// The programme.
         programme: ProgrammeId,
-    },
-    /// A charge cycle would not fit into its term.
-    #[error("a term of {term:?} cannot be charged {billing:?}: choose a shorter billing cycle")]
-    BillingLongerThanTerm {
-        /// Term asked for.
-        term: TermDuration,
-        /// Billing cycle asked for.
-        billing: BillingCycle,
     },
     /// The promotion planned for the renewal is for other terms.
     #[error("promotion {promotion} is not for a term of {term:?}")]
