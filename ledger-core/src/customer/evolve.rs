@@ -322,7 +322,8 @@ fn reassign(customer: &mut Customer, users: &[UserId], from: &OfferId, to: &Offe
     }
 }
 
-const fn unplanned(quantity: u32) -> RenewalSettings {
+/// The next term as the present one, but for the quantity.
+pub(super) const fn unplanned(quantity: u32) -> RenewalSettings {
     RenewalSettings { quantity, plan: None, offer: None, end_date: None, promotion: None }
 }
 

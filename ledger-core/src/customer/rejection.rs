@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 pub use self::rule::Rule;
+use super::by_hand::MoveByHand;
 use crate::calendar::{BillingCycle, DateOutOfRange, TermDuration};
 use crate::catalogue::Segment;
 use crate::ids::{
@@ -249,6 +250,14 @@ pub enum Rejection {
         "the partner has no delegated administration for this customer: ask the customer to grant it"
     )]
     DelegatedAdminMissing,
+    /// The partner's delegated administration does not cover all services.
+    #[error(
+        "the partner's delegated administration does not cover {services:?}: ask the customer to grant it for them, too"
+    )]
+    DelegatedAdminTooNarrow {
+        /// Services it does not cover.
+        services: Vec<String>,
+    },
     /// The customer holds the target already.
     #[error(
         "the customer holds {target_offer} already; it must be cancelled first, wherever it was bought"
@@ -264,6 +273,45 @@ pub enum Rejection {
     ServicesHeld {
         /// Services held.
         services: Vec<String>,
+    },
+    /// Add-ons build on the subscription.
+    #[error("the add-ons {add_ons:?} build on subscription {subscription} alone; end them first")]
+    AddOnsPresent {
+        /// Subscription asked for.
+        subscription: SubscriptionId,
+        /// Subscriptions that build on it.
+        add_ons: Vec<SubscriptionId>,
+    },
+    /// It is not done with a trial.
+    #[error("subscription {subscription} is a trial, and {command} is not for trials")]
+    NotForTrials {
+        /// The trial.
+        subscription: SubscriptionId,
+        /// The command.
+        command: &'static str,
+    },
+    /// The target is a trial.
+    #[error("subscription {subscription} is a trial: seats are not upgraded into it")]
+    TargetIsTrial {
+        /// The target.
+        subscription: SubscriptionId,
+    },
+    /// Licences must move along, and cannot.
+    #[error(
+        "{} licence(s) cannot move along; upgrade without them and move them by hand",
+        users.len()
+    )]
+    LicenceTransferImpossible {
+        /// Whose, and why.
+        users: Vec<MoveByHand>,
+    },
+    /// A charge cycle would not fit into its term.
+    #[error("a term of {term:?} cannot be charged {billing:?}: choose a shorter billing cycle")]
+    BillingLongerThanTerm {
+        /// Term asked for.
+        term: TermDuration,
+        /// Billing cycle asked for.
+        billing: BillingCycle,
     },
     /// Source and target are the same.
     #[error("subscription {subscription} cannot be upgraded into itself")]
@@ -368,6 +416,35 @@ pub enum Rejection {
         subscription: SubscriptionId,
         /// What was chosen, `renew` or `cancel`.
         end_of_term: &'static str,
+    },
+    /// Nothing can be suspended in the programme.
+    #[error("in programme {programme} a subscription cannot be suspended")]
+    SuspensionNotOffered {
+        /// The programme.
+        programme: ProgrammeId,
+    },
+    /// The subscription cannot go on by the month after its term.
+    #[error("subscription {subscription} cannot go on by the month after its term: {reason}")]
+    ExtendedTermRefused {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// Why not.
+        #[serde(flatten)]
+        reason: NotExtended,
+    },
+    /// The programme has no upgrades at the renewal.
+    #[error("in programme {programme} an upgrade cannot be planned for the renewal")]
+    ScheduledUpgradeNotOffered {
+        /// The programme.
+        programme: ProgrammeId,
+    },
+    /// The promotion planned for the renewal is for other terms.
+    #[error("promotion {promotion} is not for a term of {term:?}")]
+    PromotionForOtherTerms {
+        /// The promotion.
+        promotion: PromotionId,
+        /// Term asked for.
+        term: TermDuration,
     },
     /// Only the scheduler issues this command.
     #[error("{command} is issued by the ledger's scheduler only")]
@@ -661,6 +738,30 @@ pub enum Rejection {
     #[error("{0}")]
     #[serde(serialize_with = "no_facts")]
     Amount(#[from] MoneyError),
+}
+
+/// Why a subscription cannot go on by the month after its term. Source: domain, section 1.8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+pub enum NotExtended {
+    /// The programme has no extended service term.
+    #[error("its programme has no extended service term")]
+    NotOffered,
+    /// It was bought too early.
+    #[error("it was bought before {bought_from}")]
+    BoughtTooEarly {
+        /// Purchases from this instant on are extended.
+        bought_from: DateTime<Utc>,
+    },
+    /// Its term ends too early.
+    #[error("its term ends before {ends_from}")]
+    EndsTooEarly {
+        /// Terms that end on this day or later are extended.
+        ends_from: NaiveDate,
+    },
+    /// It is of a kind of product that is not extended.
+    #[error("products of its kind are not extended")]
+    KindNotExtended,
 }
 
 fn no_facts<T, S: serde::Serializer>(_: &T, serializer: S) -> Result<S::Ok, S::Error> {

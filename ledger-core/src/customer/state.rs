@@ -256,6 +256,12 @@ impl Subscription {
         }
     }
 
+    /// Its seats that users can have licences of.
+    #[must_use]
+    pub const fn seats_in_service(&self) -> u32 {
+        if self.is_in_service() { self.quantity } else { 0 }
+    }
+
     /// Whether it is within a term: active or suspended.
     #[must_use]
     pub const fn is_living(&self) -> bool {

@@ -3,7 +3,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::event::{DropCause, Event, TermPlan, TrialTarget, UpgradeTarget};
+use super::command::EndOfTermAction;
+use super::event::{DropCause, EndOfTermActionSet, Event, TermPlan, TrialTarget, UpgradeTarget};
 use crate::ids::{OfferId, PromotionId, SubscriptionId, UserId};
 
 /// A consequence worth saying before it happens.
@@ -40,6 +41,20 @@ pub enum Warning {
         /// The subscription whose seats move.
         subscription: SubscriptionId,
     },
+    /// Upgraded seats begin a subscription of their own although others of the offer could take them.
+    /// Source: SEED-2, IV.
+    ExistingSubscriptionsCouldGrow {
+        /// The offer.
+        target_offer: OfferId,
+        /// The subscriptions that could take the seats.
+        subscriptions: Vec<SubscriptionId>,
+    },
+    /// What users keep in these services must be moved: the new offer does not have them. Source:
+    /// SEED-3, step 4.
+    ServicesWillBeLost {
+        /// The services.
+        services: Vec<String>,
+    },
     /// These users' licences must be moved by hand.
     LicencesToMoveByHand {
         /// Who they are.
@@ -65,6 +80,34 @@ pub enum Warning {
     },
     /// Service stops at the end of the term.
     ServiceWillStop {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// The subscription will not be renewed, and nothing else was chosen: the programme decides what
+    /// follows its term. An extended service term costs a premium.
+    RenewalOffWithoutChoice {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// The months after the term cost a premium.
+    ExtendedTermCostsPremium {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// The subscription is charged although its service is stopped.
+    BillingContinues {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// If it is not resumed by then, the subscription is deleted.
+    WillBeDeleted {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Its service starts again, but the subscription will still not be renewed.
+    RenewalStaysOff {
         /// The subscription.
         subscription: SubscriptionId,
     },
@@ -106,7 +149,14 @@ fn of_event(event: &Event) -> Vec<Warning> {
         },
         Event::TermChanged(e) => closes(&e.subscription, e.cancel_until),
         Event::SeatsAdded(e) => closes(&e.subscription, e.reduce_until),
-        Event::SubscriptionRenewed(e) => closes(&e.subscription, e.cancel_until),
+        Event::SubscriptionRenewed(e) => {
+            let mut warnings = closes(&e.subscription, e.cancel_until);
+            let upgraded = e.change.as_ref().and_then(|change| change.offer.as_ref());
+            if let Some(upgraded) = upgraded.filter(|upgraded| !upgraded.manual.is_empty()) {
+                warnings.push(Warning::LicencesToMoveByHand { users: upgraded.manual.clone() });
+            }
+            warnings
+        }
         Event::ShortfallRaised(e) => vec![Warning::LicencesWillExceedSeats {
             offer: e.offer.clone(),
             valid: e.valid,
@@ -118,17 +168,29 @@ fn of_event(event: &Event) -> Vec<Warning> {
             if let UpgradeTarget::New(new) = &e.target {
                 warnings.extend(closes(&new.subscription, new.cancel_until));
             }
+            if !e.lost_services.is_empty() {
+                let services = e.lost_services.clone();
+                warnings.push(Warning::ServicesWillBeLost { services });
+            }
             if !e.manual.is_empty() {
                 warnings.push(Warning::LicencesToMoveByHand { users: e.manual.clone() });
             }
             warnings
         }
-        Event::EndOfTermActionSet(e) => match e.action {
-            super::EndOfTermAction::Renew
-            | super::EndOfTermAction::ExtendedServiceTerm
-            | super::EndOfTermAction::Lapse => Vec::new(),
-            super::EndOfTermAction::Cancel => {
-                vec![Warning::ServiceWillStop { subscription: e.subscription.clone() }]
+        Event::EndOfTermActionSet(e) => after_the_term(e),
+        Event::SubscriptionSuspended(e) => {
+            let subscription = || e.subscription.clone();
+            let continues = Warning::BillingContinues { subscription: subscription() };
+            let deleted =
+                e.delete_at.map(|at| Warning::WillBeDeleted { subscription: subscription(), at });
+            (!e.billing_stops).then_some(continues).into_iter().chain(deleted).collect()
+        }
+        Event::SubscriptionResumed(e) => match e.end_of_term {
+            EndOfTermAction::Renew => Vec::new(),
+            EndOfTermAction::Cancel
+            | EndOfTermAction::ExtendedServiceTerm
+            | EndOfTermAction::Lapse => {
+                vec![Warning::RenewalStaysOff { subscription: e.subscription.clone() }]
             }
         },
         Event::CustomerRegistered(_)
@@ -147,8 +209,6 @@ fn of_event(event: &Event) -> Vec<Warning> {
         | Event::BillingFrequencyChosen(_)
         | Event::BillingFrequencyChanged(_)
         | Event::SubscriptionCancelled(_)
-        | Event::SubscriptionSuspended(_)
-        | Event::SubscriptionResumed(_)
         | Event::SubscriptionRenamed(_)
         | Event::QuantityRequested(_)
         | Event::QuantityRequestFulfilled(_)
@@ -174,6 +234,18 @@ fn of_event(event: &Event) -> Vec<Warning> {
         | Event::PriceListImported(_)
         | Event::OfferMatrixImported(_)
         | Event::PolicySet(_) => Vec::new(),
+    }
+}
+
+fn after_the_term(e: &EndOfTermActionSet) -> Vec<Warning> {
+    let subscription = e.subscription.clone();
+    match e.action {
+        EndOfTermAction::Renew => Vec::new(),
+        EndOfTermAction::Cancel => vec![Warning::ServiceWillStop { subscription }],
+        EndOfTermAction::ExtendedServiceTerm => {
+            vec![Warning::ExtendedTermCostsPremium { subscription }]
+        }
+        EndOfTermAction::Lapse => vec![Warning::RenewalOffWithoutChoice { subscription }],
     }
 }
 

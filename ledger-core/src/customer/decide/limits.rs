@@ -1,10 +1,10 @@
 //! Limits on quantities: smallest, largest, number of changes, and the shortfall of licences.
 
 use crate::catalogue::{BelowAssigned, Offer, Programme};
-use crate::customer::event::{Event, LotUse, ShortfallCleared, ShortfallRaised};
+use crate::customer::event::{Event, LotUse, QuantityChange, ShortfallCleared, ShortfallRaised};
 use crate::customer::rejection::Rejection;
 use crate::customer::state::{Customer, Lot, Subscription};
-use crate::ids::OfferId;
+use crate::ids::{OfferId, UserId};
 
 /// Refuses a quantity of zero.
 pub(super) fn not_zero(quantity: u32) -> Result<(), Rejection> {
@@ -133,6 +133,25 @@ pub(super) fn shortfall_after(
 ) -> Option<Event> {
     let valid = customer.valid(offer).saturating_add(added).saturating_sub(removed);
     shortfall(customer, offer, valid, customer.assigned(offer))
+}
+
+/// The same when all seats of a subscription change their offer, from one to the other, and the licences
+/// of `reassigned` with them.
+pub(super) fn shortfalls_between(
+    customer: &Customer,
+    (from, to): (&OfferId, &OfferId),
+    seats: QuantityChange,
+    reassigned: &[UserId],
+) -> Vec<Event> {
+    let count = |users: usize| u32::try_from(users).unwrap_or(u32::MAX);
+    let valid = customer.valid(from).saturating_sub(seats.from);
+    let assigned = customer.assigned(from).saturating_sub(count(reassigned.len()));
+    let left = shortfall(customer, from, valid, assigned);
+
+    let arriving = reassigned.iter().filter(|user| !customer.has_licence(to, user)).count();
+    let valid = customer.valid(to).saturating_add(seats.to);
+    let assigned = customer.assigned(to).saturating_add(count(arriving));
+    left.into_iter().chain(shortfall(customer, to, valid, assigned)).collect()
 }
 
 #[cfg(test)]

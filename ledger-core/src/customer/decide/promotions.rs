@@ -141,12 +141,17 @@ fn wrong_seats(id: &PromotionId, promotion: &Promotion, seats: u32) -> Rejection
     }
 }
 
-/// `price` less `percent` hundredths of it: exact, or, where that has more digits after the point than a
-/// price may have, cut towards zero.
+/// `price` less `percent` hundredths of it.
 fn lowered(price: Money, percent: Decimal) -> Result<Money, MoneyError> {
     let left = Decimal::ONE_HUNDRED.checked_sub(percent).ok_or(MoneyError::Overflow)?;
-    let amount = price.amount.checked_mul(left).ok_or(MoneyError::Overflow)?;
-    let amount = amount.checked_div(Decimal::ONE_HUNDRED).ok_or(MoneyError::Overflow)?;
+    share(price, left, Decimal::ONE_HUNDRED)
+}
+
+/// So many parts of so many of `price`: exact, or, where that has more digits after the point than a
+/// price may have, cut towards zero.
+pub(super) fn share(price: Money, parts: Decimal, of: Decimal) -> Result<Money, MoneyError> {
+    let amount = price.amount.checked_mul(parts).ok_or(MoneyError::Overflow)?;
+    let amount = amount.checked_div(of).ok_or(MoneyError::Overflow)?;
     let amount = amount.round_dp_with_strategy(PRICE_SCALE_MAX, RoundingStrategy::ToZero);
     Ok(Money { amount: amount.normalize(), currency: price.currency })
 }

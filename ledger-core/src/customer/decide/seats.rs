@@ -11,7 +11,10 @@ use super::limits::{
 use super::promotions::within_promotion;
 use super::purchase::enough_for_base;
 use super::trials::not_on_trial;
-use super::{Context, Rejection, basis, changeable, drop_in_any_case, drop_scheduled, reopens_at};
+use super::{
+    Context, Rejection, basis, changeable, changeable_or_suspended, drop_in_any_case,
+    drop_scheduled, reopens_at,
+};
 use crate::calendar::add_hours;
 use crate::catalogue::{ProductKind, Programme};
 use crate::customer::command::{AddSeats, Cancel, RemoveSeats};
@@ -139,14 +142,16 @@ pub(super) fn remove(
     Ok(events)
 }
 
+/// An extended service term is cancelled at any time; it has no window. Source: domain, section 1.8 and
+/// section 10, no. 47.
 pub(super) fn cancel(
     context: &Context<'_>,
     customer: &Customer,
     c: &Cancel,
 ) -> Result<Vec<Event>, Rejection> {
-    let s = changeable(context, customer, &c.subscription)?;
+    let s = changeable_or_suspended(context, customer, &c.subscription)?;
     let programme = context.programme(customer)?;
-    if !s.is_cancellable(context.now) {
+    if s.kind != TermKind::Extended && !s.is_cancellable(context.now) {
         let offer = context.catalogue()?.offer(&s.offer);
         return Err(Rejection::CancelWindowClosed {
             subscription: s.id.clone(),
@@ -156,7 +161,7 @@ pub(super) fn cancel(
             }),
         });
     }
-    not_below_assigned(programme, customer, &s.offer, s.quantity)?;
+    not_below_assigned(programme, customer, &s.offer, s.seats_in_service())?;
     let refund = match s.full_refund_before {
         Some(before) if context.now < before => Refund::Full,
         Some(_) | None => Refund::Prorated,
@@ -173,7 +178,7 @@ pub(super) fn cancel(
         rules,
     })];
     events.extend(drop_in_any_case(s, DropCause::Cancelled));
-    events.extend(shortfall_after(customer, &s.offer, 0, s.quantity));
+    events.extend(shortfall_after(customer, &s.offer, 0, s.seats_in_service()));
     Ok(events)
 }
 

@@ -158,6 +158,11 @@ impl Rejection {
                 "the partner needs delegated administration",
                 "SEED-3, second condition; SEED-5",
             ),
+            Self::DelegatedAdminTooNarrow { .. } => (
+                "DELEGATED_ADMIN_TOO_NARROW",
+                "the partner's delegated administration covers the services concerned",
+                "SEED-3, second condition; domain, section 6 and section 11, no. 14",
+            ),
             Self::TargetHeld { .. } => (
                 "TARGET_HELD",
                 "the customer does not hold the target already, from whomever",
@@ -167,6 +172,29 @@ impl Rejection {
                 "SERVICES_HELD",
                 "the customer does not hold the added services already, from whomever",
                 "SEED-3, third condition; SEED-5",
+            ),
+            Self::AddOnsPresent { .. } => (
+                "ADD_ONS_PRESENT",
+                "in this programme a subscription that add-ons build on is not upgraded",
+                "domain, section 3.1 (SubscriptionAddOnsPresent)",
+            ),
+            Self::NotForTrials { .. } => (
+                "NOT_FOR_TRIALS",
+                "a trial is converted or ends; nothing else changes it",
+                "domain, section 1.9 and section 10, no. 27",
+            ),
+            Self::TargetIsTrial { .. } => {
+                ("TARGET_IS_TRIAL", "seats are not upgraded into a trial", "domain, section 3.3")
+            }
+            Self::LicenceTransferImpossible { .. } => (
+                "LICENCE_TRANSFER_IMPOSSIBLE",
+                "where licences must move along, every user's licence can",
+                "domain, section 10, no. 75",
+            ),
+            Self::BillingLongerThanTerm { .. } => (
+                "BILLING_LONGER_THAN_TERM",
+                "a billing cycle is not longer than its term",
+                "domain, section 3.3 (900270)",
             ),
             Self::TargetIsSource { .. } => (
                 "TARGET_IS_SOURCE",
@@ -227,6 +255,26 @@ impl Rejection {
                 "OTHER_END_OF_TERM_ACTION",
                 "the end of the term brings what was chosen",
                 "domain, section 1.8",
+            ),
+            Self::SuspensionNotOffered { .. } => (
+                "SUSPENSION_NOT_OFFERED",
+                "a subscription is suspended where the programme lets it be",
+                "domain, sections 1.2 and 1.3",
+            ),
+            Self::ExtendedTermRefused { .. } => (
+                "EXTENDED_TERM_REFUSED",
+                "a subscription goes on by the month where its programme extends its terms",
+                "domain, section 1.8 and section 10, no. 46",
+            ),
+            Self::ScheduledUpgradeNotOffered { .. } => (
+                "SCHEDULED_UPGRADE_NOT_OFFERED",
+                "an upgrade is planned for the renewal where the programme lets it be",
+                "domain, section 3.3",
+            ),
+            Self::PromotionForOtherTerms { .. } => (
+                "PROMOTION_FOR_OTHER_TERMS",
+                "a promotion is planned for a term that it is for",
+                "domain, section 1.10 (Term)",
             ),
             Self::SchedulerOnly { .. } => (
                 "SCHEDULER_ONLY",
