@@ -266,8 +266,9 @@ fn tell(summary: &Summary, json: bool, output: &mut Output<'_>) -> Result<(), Fa
         format!("{would_import} would be imported")
     };
     output.line(format!(
-        "{lines} lines: {done}, {already_there} already there, {refused} refused; \
-         {mended} mended, {with_warnings} with warnings"
+        "{lines} {}: {done}, {already_there} already there, {refused} refused; \
+         {mended} mended, {with_warnings} with warnings",
+        if *lines == 1 { "line" } else { "lines" }
     ))?;
     Ok(())
 }
