@@ -71,7 +71,7 @@ fn dates(s: &Subscription) -> Vec<String> {
 
 fn plans(customer: &Customer, s: &Subscription) -> Vec<String> {
     let mut faults = Vec::new();
-    let renews = s.status == Status::Active && s.end_of_term == EndOfTermAction::Renew;
+    let renews = s.is_living() && s.end_of_term == EndOfTermAction::Renew;
     if s.scheduled.is_some() && !renews {
         faults.push("a renewal is planned that cannot come".to_owned());
     }
@@ -143,9 +143,9 @@ fn groups(customer: &Customer) -> Vec<String> {
             if !group.offers.contains(offer) {
                 faults.push(format!("group {id} failed with {offer}, which it does not give"));
             }
-            let through_it = customer.assignments.values().filter_map(|users| users.get(user));
-            if through_it.into_iter().any(|assignment| assignment.groups.contains(id)) {
-                faults.push(format!("group {id} failed for {user}, who has a licence through it"));
+            let held = customer.assignments.get(offer).and_then(|users| users.get(user));
+            if held.is_some_and(|assignment| assignment.groups.contains(id)) {
+                faults.push(format!("group {id} failed to give {user} {offer}, and gives it"));
             }
         }
     }

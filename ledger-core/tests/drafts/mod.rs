@@ -41,12 +41,27 @@ pub(crate) const OFFERS: [&str; 16] = [
 /// The promotions of [`crate::histories::worlds`].
 pub(crate) const PROMOTIONS: [&str; 2] = ["spring", "first"];
 
-const PLANS: [(TermDuration, BillingCycle); 5] = [
+const PLANS: [(TermDuration, BillingCycle); 6] = [
     (TermDuration::P1Y, BillingCycle::Annual),
     (TermDuration::P1M, BillingCycle::Monthly),
     (TermDuration::P1Y, BillingCycle::Monthly),
     (TermDuration::P3Y, BillingCycle::Annual),
     (TermDuration::P3Y, BillingCycle::Triennial),
+    (TermDuration::P3Y, BillingCycle::Monthly),
+];
+
+/// Offers in ascending order: an upgrade mostly goes from one to a later one of the same row.
+const LADDERS: [&[&str]; 4] = [
+    &[
+        "office-365-business-essentials",
+        "office-365-business",
+        "office-365-business-premium",
+        "office-365-e3",
+        "office-365-e5",
+    ],
+    &["office-365-e1", "office-365-e3", "office-365-e5"],
+    &["exchange-online-plan-1", "exchange-online-plan-2"],
+    &["microsoft-365-apps-for-business", "office-365-proplus"],
 ];
 
 const ACTIONS: [EndOfTermAction; 4] = [
@@ -76,9 +91,9 @@ type Make = fn(&mut Dice<'_>) -> Command;
 
 /// Every command of a customer, with how often it is drawn.
 const COMMANDS: &[(u16, Make)] = &[
-    (10, purchase),
+    (14, purchase),
     (8, |d| Command::AddSeats(AddSeats { subscription: d.pick(), seats: d.seats() })),
-    (8, |d| Command::RemoveSeats(RemoveSeats { subscription: d.pick(), seats: d.seats() })),
+    (10, |d| Command::RemoveSeats(RemoveSeats { subscription: d.pick(), seats: d.seats() })),
     (4, |d| {
         let (subscription, quantity) = (d.pick(), d.seats());
         Command::ScheduleRenewalQuantity(ScheduleRenewalQuantity { subscription, quantity })
@@ -107,13 +122,13 @@ const COMMANDS: &[(u16, Make)] = &[
         let reasons = if d.one_in(6) { vec!["non-payment".to_owned()] } else { Vec::new() };
         Command::Suspend(Suspend { subscription: d.pick(), vendor_reasons: reasons })
     }),
-    (4, |d| Command::Resume(Resume { subscription: d.pick() })),
+    (8, |d| Command::Resume(Resume { subscription: d.pick() })),
     (1, |d| {
         let name = if d.flip() { Some(format!("name {}", d.below(3))) } else { None };
         Command::Rename(Rename { subscription: d.pick(), name })
     }),
-    (6, upgrade_new),
-    (6, upgrade_existing),
+    (9, upgrade_new),
+    (9, upgrade_existing),
     (4, |d| {
         let (subscription, offer) = (d.new_subscription(), d.offer());
         Command::StartTrial(StartTrial { subscription, offer })
@@ -195,7 +210,12 @@ pub(crate) fn command(
     now: DateTime<Utc>,
 ) -> Command {
     let mut left = draft.kind % KINDS;
+    let has_nothing = customer.living().next().is_none();
     let mut dice = Dice { customer, numbers: draft.numbers.iter(), number, now };
+    // Whoever has nothing mostly buys something first.
+    if has_nothing && draft.kind % 4 != 0 {
+        return purchase(&mut dice);
+    }
     for (times, make) in COMMANDS {
         if left < *times {
             return make(&mut dice);
@@ -294,6 +314,20 @@ impl Dice<'_> {
         SubscriptionId::try_new(format!("s{}", self.number)).unwrap()
     }
 
+    /// An offer above the one that a subscription has; now and then any.
+    fn higher(&mut self, subscription: &SubscriptionId) -> OfferId {
+        let has = self.customer.subscriptions.get(subscription).map(|s| s.offer.to_string());
+        let above = LADDERS.iter().filter_map(|ladder| {
+            let at = ladder.iter().position(|offer| Some(*offer) == has.as_deref())?;
+            ladder.get(at + 1..)
+        });
+        let above: Vec<&str> = above.flatten().copied().collect();
+        if self.one_in(8) || above.is_empty() {
+            return self.offer();
+        }
+        OfferId::try_new(self.one(&above)).unwrap()
+    }
+
     /// A subscription that the customer has, more often one that lives, if there is any.
     fn pick(&mut self) -> SubscriptionId {
         let all = self.customer.subscriptions.values();
@@ -381,7 +415,8 @@ fn renewal_settings(d: &mut Dice<'_>) -> Command {
 }
 
 fn schedule_upgrade(d: &mut Dice<'_>) -> Command {
-    let (subscription, target_offer) = (d.pick(), d.offer());
+    let subscription = d.pick();
+    let target_offer = d.higher(&subscription);
     let quantity = if d.one_in(3) { Some(d.seats()) } else { None };
     let plan = if d.one_in(4) { Some(d.one(&PLANS)) } else { None };
     Command::ScheduleUpgrade(ScheduleUpgrade {
@@ -398,7 +433,8 @@ fn transfer(d: &mut Dice<'_>) -> Transfer {
 }
 
 fn upgrade_new(d: &mut Dice<'_>) -> Command {
-    let (subscription, target_offer) = (d.pick(), d.offer());
+    let subscription = d.pick();
+    let target_offer = d.higher(&subscription);
     let quantity = if d.one_in(3) { Some(d.seats()) } else { None };
     let end_date = if d.flip() { EndDate::NewTerm } else { EndDate::Coterminous };
     let plan = if d.one_in(3) { Some(d.one(&PLANS)) } else { None };
@@ -414,10 +450,15 @@ fn upgrade_new(d: &mut Dice<'_>) -> Command {
 }
 
 fn upgrade_existing(d: &mut Dice<'_>) -> Command {
-    let (subscription, target) = (d.pick(), d.pick());
-    let of_target = d.customer.subscriptions.get(&target).map(|s| s.offer.clone());
-    let target_offer = if d.one_in(6) { None } else { of_target };
-    let target_offer = target_offer.unwrap_or_else(|| d.offer());
+    let subscription = d.pick();
+    let mut target_offer = d.higher(&subscription);
+    let held = d.customer.living().filter(|s| s.offer == target_offer);
+    let target = d.one_of(held.map(|s| s.id.clone()).collect()).unwrap_or_else(|| d.pick());
+    if d.flip()
+        && let Some(target) = d.customer.subscriptions.get(&target)
+    {
+        target_offer = target.offer.clone();
+    }
     let quantity = if d.one_in(3) { Some(d.seats()) } else { None };
     let into = UpgradeInto::Existing(ExistingTarget { subscription: target });
     Command::Upgrade(Upgrade { subscription, quantity, target_offer, into, transfer: transfer(d) })

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use ledger_core::catalogue::OnImmediateChange;
 use ledger_core::charges::lines;
 use ledger_core::codec::{CODEC, decode, encode};
-use ledger_core::customer::{Customer, Event, TrialTarget, UpgradeTarget, evolve, faults};
+use ledger_core::customer::{
+    Customer, Event, TermKind, TrialTarget, UpgradeTarget, evolve, faults,
+};
 
 /// A law that was broken.
 pub(crate) type Broken = String;
@@ -95,7 +97,8 @@ fn keeps_seats(before: &Customer, event: &Event, after: &Customer) -> Result<(),
     ensure(changed == expected, || format!("{changed} seats more, not {expected}: {event:?}"))
 }
 
-/// What is refundable is what is in open lots: nothing else is ever given back.
+/// What is refundable is what is in open lots: nothing else is ever given back, but in an extended service
+/// term, which has no windows.
 fn takes_from_open_lots(
     before: &Customer,
     event: &Event,
@@ -103,6 +106,9 @@ fn takes_from_open_lots(
 ) -> Result<(), Broken> {
     let Event::SeatsRemoved(e) = event else { return Ok(()) };
     let s = before.subscriptions.get(&e.subscription).ok_or("it is not there")?;
+    if s.kind == TermKind::Extended {
+        return Ok(());
+    }
     for used in &e.lots {
         let lot = s.lots.iter().find(|lot| lot.lot == used.lot).ok_or("there is no such lot")?;
         ensure(lot.is_open(now) && used.seats <= lot.seats, || format!("{used:?} of {lot:?}"))?;

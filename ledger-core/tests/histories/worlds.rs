@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use ledger_core::calendar::{AnchorRule, BillingCycle, TermDuration};
 use ledger_core::catalogue::{
-    BelowAssigned, Catalogue, EndingRules, ExtendedTermRules, Offer, OnImmediateChange,
+    BelowAssigned, Catalogue, EndingRules, ExtendedTermRules, Offer, OnImmediateChange, Plan,
     ProductKind, Programme, Promotion, SEEDS_TOML, Segment, SuspensionRules, TermRules, TrialRules,
     UpgradePaths,
 };
@@ -15,6 +15,8 @@ use ledger_core::store::segment::simulated::Random;
 use rust_decimal::Decimal;
 
 use crate::drafts::PROMOTIONS;
+
+const YEARLY: (TermDuration, BillingCycle) = (TermDuration::P1Y, BillingCycle::Monthly);
 
 pub(crate) fn seeds() -> Catalogue {
     toml::from_str(SEEDS_TOML).unwrap()
@@ -55,6 +57,8 @@ pub(crate) fn catalogue(random: &mut Random, version: usize, from: DateTime<Utc>
 }
 
 fn change_offer(random: &mut Random, offer: &mut Offer) {
+    let monthly = offer.plans.iter().find(|p| (p.term, p.billing) == YEARLY).cloned();
+    offer.plans.extend(monthly.map(|plan| Plan { term: TermDuration::P3Y, ..plan }));
     for plan in &mut offer.plans {
         for price in plan.prices.values_mut() {
             *price *= Decimal::new(i64::from(50 + below(random, 150)), 2);
@@ -154,8 +158,7 @@ fn trials(random: &mut Random) -> Option<TrialRules> {
     if one_in(random, 6) {
         return None;
     }
-    let yearly = (TermDuration::P1Y, BillingCycle::Monthly);
-    let (term, billing) = one(random, &[yearly, (TermDuration::P1M, BillingCycle::Monthly)]);
+    let (term, billing) = one(random, &[YEARLY, (TermDuration::P1M, BillingCycle::Monthly)]);
     Some(TrialRules {
         days: 1 + below(random, 60),
         seats: 1 + below(random, 30),

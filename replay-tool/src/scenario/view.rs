@@ -12,11 +12,7 @@ use serde_json::{Map, Value, json};
 
 /// Everything about the customer, and the catalogue in force, at the instant of `context`.
 #[must_use]
-pub fn view(
-    context: &Context<'_>,
-    customer: Option<&Customer>,
-    catalogues: &Catalogues,
-) -> Value {
+pub fn view(context: &Context<'_>, customer: Option<&Customer>, catalogues: &Catalogues) -> Value {
     let now = context.now;
     let mut view = json!({ "catalogue": context.catalogue });
     let Some(customer) = customer else { return view };

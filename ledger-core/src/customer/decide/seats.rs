@@ -116,9 +116,13 @@ pub(super) fn remove(
             subscription: s.id.clone(),
             seats: c.seats,
             refundable,
-            next_term_at: offer.and_then(|offer| {
-                reopens_at(s, programme, offer.kind, |window| window.reduce_hours)
-            }),
+            next_term_at: offer
+                .filter(|_| {
+                    c.seats <= s.scheduled.as_ref().map_or(s.quantity, |next| next.quantity)
+                })
+                .and_then(|offer| {
+                    reopens_at(s, programme, offer.kind, |window| window.reduce_hours)
+                }),
         });
     }
     let to = s.quantity.saturating_sub(c.seats);
