@@ -638,6 +638,8 @@ impl Subscription {
         }
         if let Some(term_end) = e.term_end {
             self.term.end = term_end;
+            // Another rhythm cannot begin after the term any more.
+            self.next_billing = self.next_billing.filter(|next| next.from <= term_end);
         }
         if let Some(unit_price) = e.unit_price {
             self.unit_price = unit_price;
