@@ -19,7 +19,7 @@ mod users;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-pub use self::catalogue::decide_catalogue;
+pub use self::catalogue::{decide_catalogue, learn};
 use super::command::Command;
 use super::event::{ChargeBasis, DropCause, Event, RuleSet, ScheduledChangeDropped, TermPlan};
 use super::rejection::Rejection;

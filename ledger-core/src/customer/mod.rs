@@ -18,7 +18,7 @@ mod account;
 
 pub use account::CustomerAccount;
 pub use command::*;
-pub use decide::{Context, decide, decide_catalogue};
+pub use decide::{Context, decide, decide_catalogue, learn};
 pub use due::{Due, WORDS as SCHEDULED, due, due_of, due_of_account};
 pub use event::*;
 pub use evolve::{evolve, fold};

@@ -8,7 +8,7 @@ use ledger_core::charges::lines;
 use ledger_core::codec::{CODEC, decode, encode};
 use ledger_core::customer::{
     Command, Context, Customer, Event, Rejection, Subscription, decide, decide_catalogue, due,
-    evolve, fold, warnings,
+    evolve, fold, learn, warnings,
 };
 use ledger_core::ids::{Actor, ActorId, CustomerId, OfferId, Role};
 use serde::Serialize;
@@ -178,9 +178,8 @@ impl World {
     ) -> Result<Vec<Event>, Rejection> {
         if to_catalogue {
             let events = decide_catalogue(&self.catalogues, command)?;
-            for event in &events {
-                self.import(event);
-            }
+            let known = std::mem::take(&mut self.catalogues);
+            self.catalogues = events.iter().fold(known, learn);
             return Ok(events);
         }
         let actor = actor(role);
@@ -198,12 +197,6 @@ impl World {
         self.state = events.iter().fold(self.state.take(), evolve);
         self.history.extend(events.iter().cloned());
         Ok(events)
-    }
-
-    fn import(&mut self, event: &Event) {
-        if let Event::CatalogueImported(e) = event {
-            self.catalogues = std::mem::take(&mut self.catalogues).with(e.catalogue.clone());
-        }
     }
 
     /// Issues, in order, all that is due by `until`; returns what came of it.
