@@ -100,7 +100,7 @@ impl<'a> Table<'a> {
         if !matches!(reader.read_byte_record(&mut header), Ok(true)) {
             return Err(Unreadable::Empty);
         }
-        table.header_line = header.position().map_or(1, csv::Position::line);
+        table.header_line = table.start(header.position()).1;
         for (index, name) in header.iter().enumerate() {
             let name = String::from_utf8_lossy(name);
             let simple = simple(&name);
@@ -145,18 +145,15 @@ impl<'a> Table<'a> {
         let mut reader = self.reader();
         let mut record = ByteRecord::new();
         let mut is_header = true;
-        let mut last_line = self.header_line;
+        let mut end = reader.position().clone();
         // Reading from memory as bytes never fails: every text is some CSV.
         while matches!(reader.read_byte_record(&mut record), Ok(true)) {
-            let number = record.position().map_or(last_line, csv::Position::line);
-            let next_line = reader.position().line();
+            let (empty_lines, number) = self.start(record.position());
+            report.empty_lines = report.empty_lines.saturating_add(empty_lines);
+            end.clone_from(reader.position());
             if std::mem::take(&mut is_header) {
-                last_line = next_line;
                 continue;
             }
-            let skipped = number.saturating_sub(last_line);
-            report.empty_lines = report.empty_lines.saturating_add(skipped);
-            last_line = next_line;
             let line = Line { number, record: &record, columns: &self.columns };
             if line.is_empty() {
                 report.empty_lines = report.empty_lines.saturating_add(1);
@@ -166,9 +163,23 @@ impl<'a> Table<'a> {
             if report.rows.is_multiple_of(ROWS_PER_PROGRESS) {
                 progress(reader.position().byte(), total);
             }
-            self.judge(&line, next_line, report, &mut visit);
+            self.judge(&line, reader.position().line(), report, &mut visit);
         }
+        let (empty_lines, _) = self.start(Some(&end));
+        report.empty_lines = report.empty_lines.saturating_add(empty_lines);
         progress(total, total);
+    }
+
+    /// How many empty lines there are before what is read from a position on, and on which line it starts.
+    fn start(&self, position: Option<&csv::Position>) -> (u64, u64) {
+        let Some(position) = position else { return (0, 1) };
+        let from = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+        let (before, rest) = self.text.as_bytes().split_at_checked(from).unwrap_or_default();
+        let blank = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        let ends = blank.filter(|byte| **byte == b'\n').fold(0_u64, |n, _| n.saturating_add(1));
+        // Of a line's end in two bytes, the reader leaves the second one.
+        let is_split = before.ends_with(b"\r") && rest.starts_with(b"\n");
+        (ends.saturating_sub(u64::from(is_split)), position.line().saturating_add(ends))
     }
 
     fn judge(
