@@ -178,11 +178,10 @@ fn twenty_kinds_of_damage_are_each_left_out_by_line_and_reason() {
     rows.push(row(&[("SkuId", "0009"), ("UnitPrice", "240.00")]));
     let list = read(&file(&rows));
 
-    let expected = damages.iter().map(|(_, _, reason)| *reason).chain([
-        Reason::Fields,
-        Reason::LineTooLong,
-    ]);
-    let mut expected: Vec<_> = (2..).zip(expected).map(|(line, r)| (line, r.word(), true)).collect();
+    let expected =
+        damages.iter().map(|(_, _, reason)| *reason).chain([Reason::Fields, Reason::LineTooLong]);
+    let mut expected: Vec<_> =
+        (2..).zip(expected).map(|(line, r)| (line, r.word(), true)).collect();
     // The last but one row is fine; the last one says something else about the same.
     expected.push((28, "contradiction", true));
     let mut found = said(&list.report);
@@ -193,7 +192,11 @@ fn twenty_kinds_of_damage_are_each_left_out_by_line_and_reason() {
 
 #[test]
 fn what_loses_a_price_is_accepted_by_name_only() {
-    let rows = [row(&[]), row(&[("Currency", "XYZ")]), row(&[("SkuId", "2"), ("PricingTierRangeMin", "10")])];
+    let rows = [
+        row(&[]),
+        row(&[("Currency", "XYZ")]),
+        row(&[("SkuId", "2"), ("PricingTierRangeMin", "10")]),
+    ];
     let report = read(&file(&rows)).report;
     let accepted = |words: &[&str]| {
         report.is_accepted(&words.iter().map(|word| word.parse().unwrap()).collect())
@@ -220,7 +223,11 @@ fn what_is_there_twice_or_deleted_is_left_out_without_a_loss() {
 
 #[test]
 fn an_unclosed_quotation_mark_is_said_to_swallow_the_lines_after_it() {
-    let rows = [row(&[]), row(&[("SkuId", "0002")]).replace("per user\"", "per user"), row(&[("SkuId", "0003")])];
+    let rows = [
+        row(&[]),
+        row(&[("SkuId", "0002")]).replace("per user\"", "per user"),
+        row(&[("SkuId", "0003")]),
+    ];
     let list = read(&file(&rows));
     let note = list.report.notes.first().unwrap();
     assert_eq!((note.line, note.reason, note.left_out), (3, Reason::Fields, true));
@@ -280,7 +287,10 @@ fn a_matrix_says_limits_prerequisites_upgrades_and_markets() {
                 Worse,XYZ,0002,,many,,nothing,,Narnia\n";
     let matrix = parse_matrix(text.as_bytes(), &mut |_, _| {}).unwrap();
     let [audio, base] = matrix.offers.as_slice() else { panic!("{:?}", matrix.offers) };
-    assert_eq!((audio.offer.as_str(), audio.seats_min, audio.seats_max), ("ABC-0001", 1, Some(300)));
+    assert_eq!(
+        (audio.offer.as_str(), audio.seats_min, audio.seats_max),
+        ("ABC-0001", 1, Some(300))
+    );
     let needs: Vec<&str> = audio.prerequisites.iter().map(|offer| offer.as_str()).collect();
     assert_eq!(needs, ["DEF-0001", "GHI-0002"]);
     assert_eq!(audio.upgrades.first().unwrap().as_str(), "JKL-0001");
@@ -304,7 +314,9 @@ fn large(rows: usize) -> String {
     for number in 0..rows {
         let (product, rest) = (number / 40, number % 40);
         let market = ["FR", "DE", "BE", "NL", "IT", "ES", "AT", "IE", "FI", "PT"][rest % 10];
-        let (term, billing) = [("P1M", "Monthly"), ("P1Y", "Monthly"), ("P1Y", "Annual"), ("P3Y", "Triennial")][rest / 10];
+        let (term, billing) =
+            [("P1M", "Monthly"), ("P1Y", "Monthly"), ("P1Y", "Annual"), ("P3Y", "Triennial")]
+                [rest / 10];
         writeln!(
             text,
             "Product {product},CFQ7TTC{product:05},0001,Product {product} (per user),Microsoft \
