@@ -6,17 +6,21 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
+use ledger_core::catalogue::Catalogues;
 use ledger_core::commit::SealedCommit;
+use ledger_core::customer::learn;
 use ledger_core::error::chain;
-use ledger_core::folder::{DataFolder, FolderError};
+use ledger_core::folder::{CLOCK, ClockKind, DataFolder, FolderError};
 use ledger_core::ids::{BackupName, CustomerId, StreamId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, refusal_of};
 use ledger_core::proof::{Proof, ProofError};
 use ledger_core::record::{Chain, Recorded, Refusal};
-use ledger_core::store::segment::SegmentLog;
+use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use ledger_core::store::{CommitLog, StoreError};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::cli::SourceArgs;
 use crate::exit::Failure;
@@ -140,6 +144,22 @@ impl Source {
         }
     }
 
+    /// Everything that was ever imported into the catalogue.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when it cannot be read.
+    pub async fn catalogues(&self) -> Result<Catalogues, Failure> {
+        match self {
+            Self::Folder(folder) => Ok(open_ledger(folder).await?.catalogues()),
+            Self::Server(server) => {
+                let imported = server.history(&StreamId::Catalogue)?;
+                let events = imported.iter().flat_map(|recorded| &recorded.events);
+                Ok(events.fold(Catalogues::default(), learn))
+            }
+        }
+    }
+
     /// Hands every commit of a book to `visit`, in order of position.
     ///
     /// # Errors
@@ -186,7 +206,46 @@ pub(crate) fn open_log(dir: &Path) -> Result<SegmentLog, Failure> {
     SegmentLog::open_read_only(dir).map_err(|err| store(&err))
 }
 
-async fn open_ledger(folder: &DataFolder) -> Result<Ledger<SegmentLog>, Failure> {
+/// Opens the ledger of a stopped folder to write to it, as the server does. Close both logs in the end.
+///
+/// # Errors
+///
+/// [`Failure`] when the folder is in use or a log is damaged.
+pub async fn open_to_write(folder: &DataFolder) -> Result<Ledger<SegmentLog>, Failure> {
+    let open =
+        |dir: PathBuf| SegmentLog::open(&dir, SegmentOptions::default()).map_err(|err| store(&err));
+    let (log, journal) = (open(folder.log())?, open(folder.journal())?);
+    Ledger::open(log, journal, LedgerOptions::default()).await.map_err(|err| unread(&err))
+}
+
+/// What dates something that is written to a stopped folder: its own clock when it is simulated, else the
+/// machine's.
+///
+/// # Errors
+///
+/// [`Failure`] when the folder's clock cannot be read.
+pub fn present(folder: &DataFolder) -> Result<DateTime<Utc>, Failure> {
+    match folder.clock() {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "nobody else keeps the time of a stopped folder"
+        )]
+        ClockKind::Real => Ok(Utc::now()),
+        ClockKind::Simulated => {
+            let file = folder.root().join(CLOCK);
+            let kept: Option<KeptClock> = serde_json::from_str(&read(&file)?).ok();
+            let damaged = || Failure::Damage(format!("{} is damaged", file.display()));
+            kept.map(|kept| kept.now).ok_or_else(damaged)
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct KeptClock {
+    now: DateTime<Utc>,
+}
+
+pub(crate) async fn open_ledger(folder: &DataFolder) -> Result<Ledger<SegmentLog>, Failure> {
     let (log, journal) = (open_log(&folder.log())?, open_log(&folder.journal())?);
     Ledger::open(log, journal, LedgerOptions::default()).await.map_err(|err| unread(&err))
 }
@@ -248,14 +307,14 @@ pub fn proofs(err: &ProofError) -> Failure {
     }
 }
 
-fn unread(err: &ExecuteError) -> Failure {
+pub(crate) fn unread(err: &ExecuteError) -> Failure {
     if let ExecuteError::Store(err) = err {
         return store(err);
     }
     Failure::Damage(format!("a stored commit cannot be read: {}", chain(err)))
 }
 
-fn garbled(err: &dyn std::error::Error) -> Failure {
+pub(crate) fn garbled(err: &dyn std::error::Error) -> Failure {
     Failure::Damage(format!("the server's answer is not a ledger's: {err}; check --url"))
 }
 
@@ -391,6 +450,34 @@ impl Server {
             404 => Err(Failure::NotFound(detail(answer.body_mut()))),
             status => Err(unexpected(&address, status)),
         }
+    }
+
+    /// Sends a command: its answer's status and body, be it a problem or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when the server cannot be reached, refuses the token, or answers something else.
+    pub fn post(
+        &self,
+        path: &str,
+        query: &[(&'static str, String)],
+        (media_type, body): (&str, &[u8]),
+    ) -> Result<(u16, Value), Failure> {
+        let address = format!("{}{path}", self.url);
+        let bearer = format!("Bearer {}", self.token);
+        let request = self.agent.post(&address).header("Authorization", bearer);
+        let request = request.content_type(media_type);
+        let add = |request: ureq::RequestBuilder<_>, (name, value): &(&'static str, String)| {
+            request.query(*name, value)
+        };
+        let request = query.iter().fold(request, add);
+        let mut answer = request.send(body).map_err(|err| self.unreachable(&err))?;
+        let status = answer.status().as_u16();
+        if matches!(status, 401 | 403) {
+            return Err(self.refused());
+        }
+        let body = answer.body_mut().with_config().limit(u64::MAX).read_json();
+        Ok((status, body.map_err(|_| unexpected(&address, status))?))
     }
 
     /// Has the server make a backup called `name`, and waits until it is finished.

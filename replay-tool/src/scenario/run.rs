@@ -8,7 +8,7 @@ use ledger_core::charges::lines;
 use ledger_core::codec::{CODEC, decode, encode};
 use ledger_core::customer::{
     Command, Context, Customer, Event, Rejection, Subscription, Warning, advice, decide,
-    decide_catalogue, due, evolve, fold, upgrade_choices, warnings,
+    decide_catalogue, due, evolve, fold, learn, upgrade_choices, warnings,
 };
 use ledger_core::ids::{Actor, ActorId, CustomerId, OfferId, Role};
 use serde::Serialize;
@@ -187,9 +187,8 @@ impl World {
     ) -> Result<Vec<Event>, Rejection> {
         if to_catalogue {
             let events = decide_catalogue(&self.catalogues, command)?;
-            for event in &events {
-                self.import(event);
-            }
+            let known = std::mem::take(&mut self.catalogues);
+            self.catalogues = events.iter().fold(known, learn);
             return Ok(events);
         }
         let actor = actor(role);
@@ -211,12 +210,6 @@ impl World {
         self.state = events.iter().fold(self.state.take(), evolve);
         self.history.extend(events.iter().cloned());
         Ok(events)
-    }
-
-    fn import(&mut self, event: &Event) {
-        if let Event::CatalogueImported(e) = event {
-            self.catalogues = std::mem::take(&mut self.catalogues).with(e.catalogue.clone());
-        }
     }
 
     /// Issues, in order, all that is due by `until`; returns what came of it.
