@@ -10,7 +10,7 @@ use super::purchase::first_charge;
 use super::renewal::{other_action, over};
 use super::seats::deadline;
 use super::trials::not_on_trial;
-use super::{Context, Rejection, by_scheduler, drop_in_any_case, known};
+use super::{Context, Rejection, by_scheduler, drop_in_any_case, known, within_term};
 use crate::calendar::{BillingCycle, TermDuration, renewal_due, term};
 use crate::catalogue::{Catalogue, ExtendedTermRules, Programme};
 use crate::customer::command::{EndOfTermAction, Expire};
@@ -38,9 +38,11 @@ pub(super) fn expire(
 ) -> Result<Vec<Event>, Rejection> {
     by_scheduler(context, "Expire")?;
     let s = known(customer, &c.subscription)?;
-    if !s.is_living() || c.term_end < s.term.end {
+    let is_done = matches!(s.status, Status::Expired | Status::Disabled);
+    if is_done || c.term_end < s.term.end {
         return Ok(Vec::new());
     }
+    let s = within_term(customer, &c.subscription)?;
     over(context, s, c.term_end)?;
     not_on_trial(s)?;
     let programme = context.programme(customer)?;

@@ -153,3 +153,76 @@ pub(super) fn shortfalls_between(
     let assigned = customer.assigned(to).saturating_add(count(arriving));
     left.into_iter().chain(shortfall(customer, to, valid, assigned)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use crate::calendar::{BillingCycle, TermDuration};
+    use crate::catalogue::{Catalogue, SEEDS_TOML, Segment};
+    use crate::customer::command::{AddSeats, Command, Purchase, RegisterCustomer};
+    use crate::customer::decide::{Context, decide};
+    use crate::customer::evolve::evolve;
+    use crate::customer::rejection::Rejection;
+    use crate::customer::state::Customer;
+    use crate::ids::{
+        Actor, ActorId, CustomerId, OfferId, ProgrammeId, ResellerId, Role, SubscriptionId,
+    };
+    use crate::money::Currency;
+
+    /// One customer, asked at one instant under the catalogue of the sources.
+    struct Acme {
+        catalogue: Catalogue,
+        state: Option<Customer>,
+    }
+
+    impl Acme {
+        fn ask(&mut self, command: &Command) -> Result<(), Rejection> {
+            let now: DateTime<Utc> = "2024-03-01T09:00:00Z".parse().unwrap();
+            let actor = Actor { id: ActorId::try_new("admin").unwrap(), role: Role::ResellerAdmin };
+            let customer = CustomerId::try_new("acme").unwrap();
+            let context = Context {
+                customer: &customer,
+                now,
+                effective_at: now,
+                actor: &actor,
+                catalogue: Some(&self.catalogue),
+            };
+            let events = decide(&context, self.state.as_ref(), command)?;
+            self.state = events.iter().fold(self.state.take(), evolve);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_subscription_is_changed_1200_times_and_not_once_more() {
+        let catalogue = toml::from_str(SEEDS_TOML).unwrap();
+        let mut acme = Acme { catalogue, state: None };
+        let registered = Command::RegisterCustomer(RegisterCustomer {
+            name: "Acme".to_owned(),
+            programme: ProgrammeId::try_new("nce").unwrap(),
+            reseller: ResellerId::try_new("reseller").unwrap(),
+            market: "FR".to_owned(),
+            currency: Currency::EUR,
+            segment: Some(Segment::Commercial),
+            registration_number: None,
+        });
+        let subscription = SubscriptionId::try_new("s1").unwrap();
+        let bought = Command::Purchase(Purchase::new(
+            subscription.clone(),
+            OfferId::try_new("office-365-e3").unwrap(),
+            TermDuration::P1Y,
+            BillingCycle::Annual,
+            1,
+        ));
+        let added = Command::AddSeats(AddSeats { subscription: subscription.clone(), seats: 1 });
+
+        acme.ask(&registered).unwrap();
+        acme.ask(&bought).unwrap();
+        for _ in 0..1_200 {
+            acme.ask(&added).unwrap();
+        }
+        let refused = Rejection::TooManyUpdates { subscription, updates_max: 1_200 };
+        assert_eq!(acme.ask(&added), Err(refused));
+    }
+}

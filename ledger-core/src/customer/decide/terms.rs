@@ -8,7 +8,7 @@ use super::seats::{Windows, windows};
 use super::trials::not_on_trial;
 use super::{
     Context, Rejection, anchor_rule, basis, by_scheduler, changeable, drop_in_any_case,
-    drop_scheduled, exact, not_before,
+    drop_scheduled, exact, known, not_before,
 };
 use crate::calendar::{Period, charge_cycle, midnight, renewal_due, term};
 use crate::catalogue::Programme;
@@ -135,9 +135,7 @@ pub(super) fn apply_billing(
     c: &ApplyBillingFrequency,
 ) -> Result<Vec<Event>, Rejection> {
     by_scheduler(context, "ApplyBillingFrequency")?;
-    let s = customer.subscriptions.get(&c.subscription);
-    let s =
-        s.ok_or_else(|| Rejection::SubscriptionUnknown { subscription: c.subscription.clone() })?;
+    let s = known(customer, &c.subscription)?;
     let Some(next) = s.next_billing.filter(|next| s.is_living() && next.from == c.from) else {
         return Ok(Vec::new());
     };

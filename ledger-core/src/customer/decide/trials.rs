@@ -14,7 +14,7 @@ use super::promotions::within_promotion;
 use super::purchase::{first_charge, may_be_sold};
 use super::seats::{Windows, windows};
 use super::{
-    Context, Rejection, basis, by_scheduler, changeable, drop_in_any_case, drop_scheduled,
+    Context, Rejection, basis, by_scheduler, changeable, drop_in_any_case, drop_scheduled, known,
     not_before,
 };
 use crate::calendar::{DateOutOfRange, Period, renewal_due, term};
@@ -250,9 +250,7 @@ pub(super) fn end(
     c: &EndTrial,
 ) -> Result<Vec<Event>, Rejection> {
     by_scheduler(context, "EndTrial")?;
-    let s = customer.subscriptions.get(&c.subscription);
-    let s =
-        s.ok_or_else(|| Rejection::SubscriptionUnknown { subscription: c.subscription.clone() })?;
+    let s = known(customer, &c.subscription)?;
     if !s.is_living() || !s.is_trial() || s.term.end != c.term_end {
         return Ok(Vec::new());
     }
@@ -301,7 +299,6 @@ fn begin_or_end(
 }
 
 fn over(customer: &Customer, s: &Subscription) -> Vec<Event> {
-    let in_service = if s.is_in_service() { s.quantity } else { 0 };
     let mut events = vec![Event::SubscriptionExpired(SubscriptionExpired {
         subscription: s.id.clone(),
         offer: s.offer.clone(),
@@ -310,6 +307,6 @@ fn over(customer: &Customer, s: &Subscription) -> Vec<Event> {
         disable_at: None,
     })];
     events.extend(drop_in_any_case(s, DropCause::NotRenewed));
-    events.extend(shortfall_after(customer, &s.offer, 0, in_service));
+    events.extend(shortfall_after(customer, &s.offer, 0, s.seats_in_service()));
     events
 }
