@@ -260,7 +260,7 @@ pub fn rule_status(code: &str) -> u16 {
     match code {
         "CUSTOMER_UNKNOWN" | "SUBSCRIPTION_UNKNOWN" => 404,
         "CUSTOMER_EXISTS" | "SUBSCRIPTION_EXISTS" | "RENEWAL_PENDING" => 409,
-        "SCHEDULER_ONLY" => 403,
+        "SCHEDULER_ONLY" | "OPERATOR_ONLY" | "PARTNER_ONLY" => 403,
         _ => 422,
     }
 }

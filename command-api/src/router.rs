@@ -23,7 +23,7 @@ use crate::pages;
 use crate::problem::{Kind, Problem};
 use crate::routes::{
     backups, bulk, catalogue, clock, customers, due, health, history, licences, log, metrics,
-    prices, proofs, subscriptions, views,
+    opening, prices, proofs, subscriptions, views,
 };
 use crate::state::AppState;
 
@@ -49,6 +49,7 @@ pub fn app(state: Arc<AppState>) -> Router {
         .route("/v1/customers/{customer}/licences", get(licences::list))
         .route("/v1/customers/{customer}/licences/{offer}/assign", post(licences::assign))
         .route("/v1/customers/{customer}/licences/{offer}/unassign", post(licences::unassign))
+        .route("/v1/customers/{customer}/opening-balances", post(opening::import))
         .route("/v1/customers/{customer}/audit", get(history::audit))
         .route("/v1/customers/{customer}/charges", get(history::charges))
         .route("/v1/customers/{customer}/history", get(history::history))
@@ -96,6 +97,7 @@ fn changes() -> Router<Arc<AppState>> {
         .route("/end-of-term", post(subscriptions::end_of_term))
         .route("/cancel", post(subscriptions::cancel))
         .route("/upgrade", post(subscriptions::upgrade))
+        .route("/corrections", post(opening::correct))
 }
 
 /// The dashboard.
@@ -165,6 +167,8 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         licences::list,
         licences::assign,
         licences::unassign,
+        opening::import,
+        opening::correct,
         history::audit,
         history::charges,
         history::history,

@@ -6,18 +6,17 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use ledger_core::catalogue::Catalogues;
 use ledger_core::commit::SealedCommit;
 use ledger_core::customer::learn;
 use ledger_core::error::chain;
-use ledger_core::folder::{CLOCK, ClockKind, DataFolder, FolderError};
-use ledger_core::ids::{BackupName, CustomerId, StreamId};
+use ledger_core::folder::{DataFolder, FolderError};
+use ledger_core::ids::{BackupName, CommandId, CustomerId, StreamId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, refusal_of};
 use ledger_core::proof::{Proof, ProofError};
 use ledger_core::record::{Chain, Recorded, Refusal};
-use ledger_core::store::segment::{SegmentLog, SegmentOptions};
+use ledger_core::store::segment::SegmentLog;
 use ledger_core::store::{CommitLog, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -206,46 +205,7 @@ pub(crate) fn open_log(dir: &Path) -> Result<SegmentLog, Failure> {
     SegmentLog::open_read_only(dir).map_err(|err| store(&err))
 }
 
-/// Opens the ledger of a stopped folder to write to it, as the server does. Close both logs in the end.
-///
-/// # Errors
-///
-/// [`Failure`] when the folder is in use or a log is damaged.
-pub async fn open_to_write(folder: &DataFolder) -> Result<Ledger<SegmentLog>, Failure> {
-    let open =
-        |dir: PathBuf| SegmentLog::open(&dir, SegmentOptions::default()).map_err(|err| store(&err));
-    let (log, journal) = (open(folder.log())?, open(folder.journal())?);
-    Ledger::open(log, journal, LedgerOptions::default()).await.map_err(|err| unread(&err))
-}
-
-/// What dates something that is written to a stopped folder: its own clock when it is simulated, else the
-/// machine's.
-///
-/// # Errors
-///
-/// [`Failure`] when the folder's clock cannot be read.
-pub fn present(folder: &DataFolder) -> Result<DateTime<Utc>, Failure> {
-    match folder.clock() {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "nobody else keeps the time of a stopped folder"
-        )]
-        ClockKind::Real => Ok(Utc::now()),
-        ClockKind::Simulated => {
-            let file = folder.root().join(CLOCK);
-            let kept: Option<KeptClock> = serde_json::from_str(&read(&file)?).ok();
-            let damaged = || Failure::Damage(format!("{} is damaged", file.display()));
-            kept.map(|kept| kept.now).ok_or_else(damaged)
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct KeptClock {
-    now: DateTime<Utc>,
-}
-
-pub(crate) async fn open_ledger(folder: &DataFolder) -> Result<Ledger<SegmentLog>, Failure> {
+async fn open_ledger(folder: &DataFolder) -> Result<Ledger<SegmentLog>, Failure> {
     let (log, journal) = (open_log(&folder.log())?, open_log(&folder.journal())?);
     Ledger::open(log, journal, LedgerOptions::default()).await.map_err(|err| unread(&err))
 }
@@ -307,7 +267,7 @@ pub fn proofs(err: &ProofError) -> Failure {
     }
 }
 
-pub(crate) fn unread(err: &ExecuteError) -> Failure {
+fn unread(err: &ExecuteError) -> Failure {
     if let ExecuteError::Store(err) = err {
         return store(err);
     }
@@ -360,7 +320,16 @@ struct Line {
 }
 
 impl Server {
-    fn new(url: &str, args: &SourceArgs, roles: &'static [&'static str]) -> Result<Self, Failure> {
+    /// The server at `url`, asked in one of `roles`, the first preferred.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when no token can be read.
+    pub(crate) fn new(
+        url: &str,
+        args: &SourceArgs,
+        roles: &'static [&'static str],
+    ) -> Result<Self, Failure> {
         let token = match (&args.tokens, &args.token_file) {
             (Some(file), _) => token_among(file, roles)?,
             (None, Some(file)) => bare_token(file, "give the file with --tokens")?,
@@ -452,12 +421,38 @@ impl Server {
         }
     }
 
-    /// Sends a command: its answer's status and body, be it a problem or not.
+    /// Sends a command to the route at `path`; returns the status, whether it is the answer of an
+    /// earlier request, and the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Source`] when the server cannot be reached or does not answer in JSON.
+    pub(crate) fn post(
+        &self,
+        path: &str,
+        id: &CommandId,
+        body: &serde_json::Map<String, Value>,
+        is_preview: bool,
+    ) -> Result<(u16, bool, Value), Failure> {
+        let request = self
+            .agent
+            .post(format!("{}{path}", self.url))
+            .header("Authorization", format!("Bearer {}", self.token))
+            .header("Idempotency-Key", id.as_str());
+        let request = if is_preview { request.query("dry_run", "true") } else { request };
+        let mut answer = request.send_json(body).map_err(|err| self.unreachable(&err))?;
+        let hit = answer.headers().contains_key("Idempotency-Hit");
+        let status = answer.status().as_u16();
+        let body = answer.body_mut().read_json().map_err(|err| garbled(&err))?;
+        Ok((status, hit, body))
+    }
+
+    /// Sends a file to be imported; returns the status and the answer, be it a problem or not.
     ///
     /// # Errors
     ///
     /// [`Failure`] when the server cannot be reached, refuses the token, or answers something else.
-    pub fn post(
+    pub(crate) fn post_file(
         &self,
         path: &str,
         query: &[(&'static str, String)],
@@ -511,13 +506,13 @@ impl Server {
         Failure::Source(format!("{} cannot be reached: {err}; check that it runs there", self.url))
     }
 
-    fn refused(&self) -> Failure {
+    pub(crate) fn refused(&self) -> Failure {
         let (url, roles) = (&self.url, any_of(self.roles));
         Failure::Source(format!("{url} refuses the token: use {roles} token of that server"))
     }
 }
 
-fn unexpected(address: &str, status: u16) -> Failure {
+pub(crate) fn unexpected(address: &str, status: u16) -> Failure {
     Failure::Source(format!(
         "{address} answers with status {status}: check --url and the server's log"
     ))

@@ -11,6 +11,7 @@ pub mod history;
 pub mod licences;
 pub mod log;
 pub mod metrics;
+pub mod opening;
 pub mod prices;
 pub mod proofs;
 pub mod subscriptions;

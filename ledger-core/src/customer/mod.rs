@@ -13,6 +13,7 @@ mod state;
 
 mod decide;
 mod due;
+mod soundness;
 mod warning;
 
 mod account;
@@ -28,6 +29,7 @@ pub use due::{Due, WORDS as SCHEDULED, due, due_of, due_of_account};
 pub use event::*;
 pub use evolve::{evolve, fold};
 pub use rejection::{NotExtended, Rejection, Rule};
+pub use soundness::faults;
 pub use state::{
     Assignment, Customer, DelegatedAdmin, ExternalHolding, FOLD_VERSION, Group, Lot, NextBilling,
     Profile, QuantityRequest, Status, Subscription, TermKind,

@@ -1,11 +1,17 @@
 //! What a preview says besides the events: consequences a person might overlook.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use super::command::EndOfTermAction;
-use super::event::{DropCause, EndOfTermActionSet, Event, TermPlan, TrialTarget, UpgradeTarget};
-use crate::ids::{OfferId, PromotionId, SubscriptionId, UserId};
+use super::event::{
+    DropCause, EndOfTermActionSet, Event, OpeningBalanceImported, TermPlan, TrialTarget,
+    UpgradeTarget,
+};
+use super::state::Status;
+use crate::ids::{GroupId, OfferId, PromotionId, SubscriptionId, UserId};
 
 /// A consequence worth saying before it happens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -78,6 +84,17 @@ pub enum Warning {
         /// Length and billing of the paid term.
         plan: TermPlan,
     },
+    /// These members will not get from a group what they lack of it; the group goes on to mean it.
+    MembersWillGetNothing {
+        /// The group.
+        group: GroupId,
+        /// The offer that is not possible.
+        offer: OfferId,
+        /// Code of the rule that says no.
+        code: String,
+        /// Who they are.
+        users: Vec<UserId>,
+    },
     /// Service stops at the end of the term.
     ServiceWillStop {
         /// The subscription.
@@ -111,12 +128,47 @@ pub enum Warning {
         /// The subscription.
         subscription: SubscriptionId,
     },
+    /// Nobody knows the status it has elsewhere: it is taken over as suspended by its vendor.
+    StatusNotKnown {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The status.
+        status: String,
+    },
+    /// Fields that the ledger does not know are kept as they are.
+    FieldsNotKnown {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// Their names.
+        fields: Vec<String>,
+    },
+    /// More seats are taken over than the offer allows.
+    SeatsAboveMaximum {
+        /// The offer.
+        offer: OfferId,
+        /// Seats above its maximum.
+        seats: u32,
+    },
 }
 
 /// Returns what should be said about `events` before they happen.
 #[must_use]
 pub fn warnings(events: &[Event]) -> Vec<Warning> {
-    events.iter().flat_map(of_event).collect()
+    events.iter().flat_map(of_event).chain(of_members(events)).collect()
+}
+
+/// One warning for all members whom the same rule leaves without the same group's licences.
+fn of_members(events: &[Event]) -> impl Iterator<Item = Warning> {
+    let mut alike: BTreeMap<_, Vec<UserId>> = BTreeMap::new();
+    for event in events {
+        let Event::GroupLicencesFailed(e) = event else { continue };
+        let users = alike.entry((&e.group, &e.offer, &e.code)).or_default();
+        users.push(e.user.clone());
+    }
+    alike.into_iter().map(|((group, offer, code), users)| {
+        let (group, offer, code) = (group.clone(), offer.clone(), code.clone());
+        Warning::MembersWillGetNothing { group, offer, code, users }
+    })
 }
 
 fn of_event(event: &Event) -> Vec<Warning> {
@@ -193,6 +245,7 @@ fn of_event(event: &Event) -> Vec<Warning> {
                 vec![Warning::RenewalStaysOff { subscription: e.subscription.clone() }]
             }
         },
+        Event::OpeningBalanceImported(e) => of_import(e),
         Event::CustomerRegistered(_)
         | Event::CustomerChanged(_)
         | Event::AgreementAccepted(_)
@@ -228,7 +281,6 @@ fn of_event(event: &Event) -> Vec<Warning> {
         | Event::ExtendedServiceTermStarted(_)
         | Event::SubscriptionDisabled(_)
         | Event::SubscriptionDeleted(_)
-        | Event::OpeningBalanceImported(_)
         | Event::CorrectionRecorded(_)
         | Event::CatalogueImported(_)
         | Event::PriceListImported(_)
@@ -247,6 +299,23 @@ fn after_the_term(e: &EndOfTermActionSet) -> Vec<Warning> {
         }
         EndOfTermAction::Lapse => vec![Warning::RenewalOffWithoutChoice { subscription }],
     }
+}
+
+fn of_import(e: &OpeningBalanceImported) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if e.status == Status::Suspended && e.vendor_reasons.contains(&e.vendor_status) {
+        let (subscription, status) = (e.subscription.clone(), e.vendor_status.clone());
+        warnings.push(Warning::StatusNotKnown { subscription, status });
+    }
+    if !e.unknown.is_empty() {
+        let fields = e.unknown.keys().cloned().collect();
+        warnings.push(Warning::FieldsNotKnown { subscription: e.subscription.clone(), fields });
+    }
+    if e.above_maximum != 0 {
+        let (offer, seats) = (e.offer.clone(), e.above_maximum);
+        warnings.push(Warning::SeatsAboveMaximum { offer, seats });
+    }
+    warnings
 }
 
 fn closes(subscription: &SubscriptionId, until: Option<DateTime<Utc>>) -> Vec<Warning> {

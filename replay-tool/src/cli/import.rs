@@ -7,23 +7,20 @@ use clap::{ArgGroup, Args, Subcommand};
 use ledger_core::ids::{CustomerId, ProgrammeId, Reason};
 use ledger_core::price_list::Reason as SkipReason;
 
-use super::{SourceArgs, from_start};
+use super::{OpeningArgs, SourceArgs, TargetArgs, from_start};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   replay-tool import catalogue catalogue.toml --url http://127.0.0.1:8080 --token-file operator.token
-  replay-tool import price-list 2026-11.csv --name prices-2026-11 --dry-run
-  replay-tool import price-list 2026-11.csv --name prices-2026-11 --skip currency,tier
-  replay-tool import offer-matrix matrix.csv --name matrix-2026-11 --from 2026-11-01
-  replay-tool import policy nce-strict.toml";
+  replay-tool import price-list 2026-11.csv --name prices-2026-11 --dry-run --at 2026-11-02
+  replay-tool import price-list 2026-11.csv --name prices-2026-11 --skip currency,tier --at 2026-11-02
+  replay-tool import offer-matrix matrix.csv --name matrix-2026-11 --from 2026-11-01 --at 2026-11-02
+  replay-tool import policy nce-strict.toml --at 2026-11-02";
 
 pub(super) const NOTES: &str = "\
-A file is imported whole or not at all. Every row that was mended or left out is reported. A row that is left
+A catalogue, a list, a matrix or a policy is imported whole or not at all. Every row that was mended or left out is reported. A row that is left
 out may be a price that somebody needs: the file is refused then, unless --skip names the reason.
-docs/PRICE-LISTS.md lists the reasons and what is mended.
-
-A stopped folder is written to as the ledger itself would: dated by the machine's clock, or by the folder's own
-clock when that is simulated.";
+docs/PRICE-LISTS.md lists the reasons and what is mended.";
 
 /// What to bring in.
 #[derive(Debug, Subcommand)]
@@ -36,6 +33,8 @@ pub enum ImportVerb {
     OfferMatrix(ImportMatrixArgs),
     /// Set the rules of one programme from an instant on (.toml or .json).
     Policy(ImportFileArgs),
+    /// Take over subscriptions as they stand elsewhere, from CSV or from the vendor's JSON.
+    OpeningBalances(OpeningArgs),
 }
 
 /// How something is brought in, and where to.
@@ -49,7 +48,7 @@ pub struct ImportArgs {
     pub reason: Option<Reason>,
     /// Where to; a server wants an operator's token.
     #[command(flatten)]
-    pub target: SourceArgs,
+    pub target: TargetArgs,
 }
 
 /// Which file.

@@ -5,29 +5,29 @@ use std::fs;
 use std::path::Path;
 
 use ledger_core::catalogue::Catalogue;
-use ledger_core::commit::Hash;
 use ledger_core::customer::{Command, ImportCatalogue, SetPolicy};
-use ledger_core::ids::{Actor, ActorId, CommandId, Reason, Role, StreamId};
-use ledger_core::ledger::{ExecuteError, Request};
+use ledger_core::ids::{CommandId, Reason, StreamId};
 use ledger_core::price_list::{self, Report, Unreadable};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::opening;
 use crate::cli::{ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::source::{self, Server, Source};
+use crate::source::{self, Server};
+use crate::target::{Answer, Target, Told};
+
+/// Roles that may import what is for all customers.
+const ROLES: &[&str] = &["operator"];
 
 /// What became of an import.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
     /// It is recorded.
-    Imported {
-        /// The version of the catalogue's stream.
-        version: u64,
-    },
+    Imported,
     /// It was imported before.
     Unchanged,
     /// It would be recorded.
@@ -79,6 +79,7 @@ pub async fn import(
         ImportVerb::PriceList(args) => price_list(args, json, output).await,
         ImportVerb::OfferMatrix(args) => offer_matrix(args, json, output).await,
         ImportVerb::Policy(args) => policy(args, json, output).await,
+        ImportVerb::OpeningBalances(args) => opening::import(args, json, output).await,
     }
 }
 
@@ -240,86 +241,53 @@ fn reason(args: &ImportArgs, file: &Path, report: Option<&Report>) -> Result<Rea
 }
 
 async fn send(asked: Asked<'_>, args: &ImportArgs, reason: Reason) -> Result<Outcome, Failure> {
-    match Source::open_as(&args.target, &["operator"])? {
-        Source::Server(server) => post(&server, asked, args.dry_run),
-        Source::Folder(folder) if args.dry_run => {
-            let ledger = source::open_ledger(&folder).await?;
-            let request = request(asked.command, reason, source::present(&folder)?)?;
-            match ledger.preview(request).await {
-                Ok(preview) if preview.events.is_empty() => Ok(Outcome::Unchanged),
-                Ok(_) => Ok(Outcome::WouldImport),
-                Err(err) => refused(err),
-            }
-        }
-        Source::Folder(folder) => {
-            let ledger = source::open_to_write(&folder).await?;
-            let request = request(asked.command, reason, source::present(&folder)?)?;
-            let outcome = match ledger.execute(request).await {
-                Ok(outcome) if outcome.recorded.is_none() => Ok(Outcome::Unchanged),
-                Ok(outcome) => Ok(Outcome::Imported { version: outcome.version }),
-                Err(err) => refused(err),
-            };
-            for log in [ledger.log(), ledger.journal()] {
-                log.close().map_err(|err| source::store(&err))?;
-            }
-            outcome
-        }
+    let target = Target::open(&args.target, ROLES).await?;
+    if let Target::Server(server) = &target {
+        return post(server, asked, args.dry_run);
     }
-}
-
-fn refused(err: ExecuteError) -> Result<Outcome, Failure> {
-    match err {
-        ExecuteError::Refused { refusal, .. } => {
-            let (code, message) = (refusal.code, refusal.message);
-            Ok(Outcome::Refused { code, message })
-        }
-        ExecuteError::Commit(err) => Err(Failure::Usage(format!("it cannot be imported: {err}"))),
-        err => Err(source::unread(&err)),
-    }
-}
-
-/// A command of the operator's, with an id that no other attempt has.
-fn request(
-    command: Command,
-    reason: Reason,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<Request, Failure> {
-    let json = serde_json::to_vec(&command).map_err(|err| Failure::Usage(err.to_string()))?;
-    let id = format!("import-{}-{}", now.timestamp_micros(), Hash::of(&json));
-    let unusable = |err| Failure::Usage(format!("it cannot be asked: {err}"));
-    Ok(Request {
+    let told = Told {
         stream: StreamId::Catalogue,
-        command,
-        command_id: CommandId::try_new(id).map_err(unusable)?,
-        actor: Actor { id: ActorId::try_new("operator").map_err(unusable)?, role: Role::Operator },
+        path: asked.path,
+        command: asked.command,
+        command_id: random_id()?,
         reason,
-        now,
-        correlation_id: None,
-        causation_id: None,
-        expected_version: None,
+    };
+    let answer = target.send(&told, args.dry_run).await;
+    target.close()?;
+    Ok(match answer? {
+        Answer::Refused { code, message, .. } => Outcome::Refused { code, message },
+        Answer::Done { events, .. } if events.is_empty() => Outcome::Unchanged,
+        Answer::Done { .. } if args.dry_run => Outcome::WouldImport,
+        Answer::Done { .. } => Outcome::Imported,
     })
+}
+
+/// An id that no other attempt has: what was refused before may be accepted now.
+fn random_id() -> Result<CommandId, Failure> {
+    let unusable = |err: &dyn std::fmt::Display| {
+        Failure::Source(format!("the system gives no random numbers: {err}"))
+    };
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|err| unusable(&err))?;
+    let id = format!("import-{:032x}", u128::from_be_bytes(bytes));
+    CommandId::try_new(id).map_err(|err| unusable(&err))
 }
 
 fn post(server: &Server, asked: Asked<'_>, dry_run: bool) -> Result<Outcome, Failure> {
     let Asked { path, mut query, media_type, body, .. } = asked;
     query.push(("dry_run", dry_run.to_string()));
-    let (status, answer) = server.post(&path, &query, (media_type, body))?;
+    let (status, answer) = server.post_file(&path, &query, (media_type, body))?;
     let text = |field: &str| answer.get(field).and_then(Value::as_str).unwrap_or_default();
     if !matches!(status, 200 | 201) {
-        return Ok(Outcome::Refused {
-            code: text("code").to_owned(),
-            message: text("detail").trim_end_matches('.').to_owned(),
-        });
+        let (code, message) = (text("code").to_owned(), text("detail").trim_end_matches('.'));
+        return Ok(Outcome::Refused { code, message: message.to_owned() });
     }
-    if answer.get("unchanged") == Some(&Value::Bool(true)) {
-        return Ok(Outcome::Unchanged);
-    }
-    if dry_run {
-        return Ok(Outcome::WouldImport);
-    }
-    let version = answer.get("version").and_then(Value::as_u64);
-    let missing = || std::io::Error::other("it names no version");
-    Ok(Outcome::Imported { version: version.ok_or_else(|| source::garbled(&missing()))? })
+    let is_unchanged = answer.get("unchanged") == Some(&Value::Bool(true));
+    Ok(match (is_unchanged, dry_run) {
+        (true, _) => Outcome::Unchanged,
+        (false, true) => Outcome::WouldImport,
+        (false, false) => Outcome::Imported,
+    })
 }
 
 fn print_unreadable(
@@ -342,7 +310,7 @@ fn print(
 ) -> Result<Exit, Failure> {
     let exit = match outcome {
         Outcome::Refused { .. } => Exit::Found,
-        Outcome::Imported { .. } | Outcome::Unchanged | Outcome::WouldImport => Exit::Fine,
+        Outcome::Imported | Outcome::Unchanged | Outcome::WouldImport => Exit::Fine,
     };
     let file = file.display().to_string();
     if json {
@@ -353,9 +321,7 @@ fn print(
         print_report(report, output)?;
     }
     output.line(match outcome {
-        Outcome::Imported { version } => {
-            format!("{file} is imported: version {version} of the catalogue's stream")
-        }
+        Outcome::Imported => format!("{file} is imported"),
         Outcome::Unchanged => format!("{file} was imported before; nothing to do"),
         Outcome::WouldImport => format!("{file} would be imported; nothing is recorded"),
         Outcome::Refused { code, message } => {

@@ -6,6 +6,7 @@ pub mod checkpoint;
 mod compare;
 pub mod history;
 pub mod import;
+pub mod opening;
 pub mod prove;
 pub mod rebuild;
 pub mod scenario;

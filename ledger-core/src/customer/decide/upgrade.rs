@@ -12,14 +12,14 @@ pub(super) use self::paths::possible;
 use self::target::{Landing, into_existing, into_new};
 pub(super) use self::users::{UsersMoved, users_moved};
 use super::limits::{shortfall, take};
-use super::{Context, Rejection, basis, drop_in_any_case, drop_scheduled};
+use super::{Context, Rejection, basis, drop_in_any_case, drop_scheduled, known};
 use crate::catalogue::{Catalogue, Offer, Programme};
 use crate::customer::command::{Transfer, Upgrade, UpgradeInto};
 use crate::customer::event::{
     ChargeBasis, DropCause, Event, QuantityChange, SubscriptionUpgraded, UpgradeTarget,
 };
 use crate::customer::state::{Customer, Subscription};
-use crate::ids::{OfferId, SubscriptionId};
+use crate::ids::OfferId;
 
 /// What all parts of one upgrade look at.
 struct Asked<'a> {
@@ -104,12 +104,6 @@ pub(super) fn upgrade(
         UpgradeInto::Existing(target) => into_existing(&asked, &target.subscription)?,
     };
     events(&asked, landing)
-}
-
-fn known<'a>(customer: &'a Customer, id: &SubscriptionId) -> Result<&'a Subscription, Rejection> {
-    let subscription = customer.subscriptions.get(id);
-    let unknown = || Rejection::SubscriptionUnknown { subscription: id.clone() };
-    subscription.map(|subscription| &**subscription).ok_or_else(unknown)
 }
 
 fn events(asked: &Asked<'_>, landing: Landing) -> Result<Vec<Event>, Rejection> {

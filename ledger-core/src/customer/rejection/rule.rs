@@ -68,10 +68,20 @@ impl Rejection {
                 "a command names a subscription of the customer",
                 "domain, section 5.4 (20003)",
             ),
-            Self::SubscriptionExists { .. } => (
+            Self::SubscriptionExists { .. } | Self::SubscriptionDiffers { .. } => (
                 "SUBSCRIPTION_EXISTS",
                 "every subscription of a customer has its own id",
                 "SEED-1, step 5",
+            ),
+            Self::PriceMissing { .. } => (
+                "PRICE_MISSING",
+                "what is taken over is charged at a price that was told or listed",
+                "domain, section 1.4",
+            ),
+            Self::PartnerOnly { .. } => (
+                "PARTNER_ONLY",
+                "what stood elsewhere is told by the operator or the reseller",
+                "design, section 9",
             ),
             Self::SubscriptionEnded { .. } => (
                 "SUBSCRIPTION_ENDED",
@@ -158,11 +168,6 @@ impl Rejection {
                 "the partner needs delegated administration",
                 "SEED-3, second condition; SEED-5",
             ),
-            Self::DelegatedAdminTooNarrow { .. } => (
-                "DELEGATED_ADMIN_TOO_NARROW",
-                "the partner's delegated administration covers the services concerned",
-                "SEED-3, second condition; domain, section 6 and section 11, no. 14",
-            ),
             Self::TargetHeld { .. } => (
                 "TARGET_HELD",
                 "the customer does not hold the target already, from whomever",
@@ -178,23 +183,10 @@ impl Rejection {
                 "in this programme a subscription that add-ons build on is not upgraded",
                 "domain, section 3.1 (SubscriptionAddOnsPresent)",
             ),
-            Self::NotForTrials { .. } => (
-                "NOT_FOR_TRIALS",
-                "a trial is converted or ends; nothing else changes it",
-                "domain, section 1.9 and section 10, no. 27",
-            ),
-            Self::TargetIsTrial { .. } => {
-                ("TARGET_IS_TRIAL", "seats are not upgraded into a trial", "domain, section 3.3")
-            }
             Self::LicenceTransferImpossible { .. } => (
                 "LICENCE_TRANSFER_IMPOSSIBLE",
                 "where licences must move along, every user's licence can",
                 "domain, section 10, no. 75",
-            ),
-            Self::BillingLongerThanTerm { .. } => (
-                "BILLING_LONGER_THAN_TERM",
-                "a billing cycle is not longer than its term",
-                "domain, section 3.3 (900270)",
             ),
             Self::TargetIsSource { .. } => (
                 "TARGET_IS_SOURCE",
@@ -243,9 +235,54 @@ impl Rejection {
             ),
             Self::PartnerAssignmentRefused { .. } => (
                 "PARTNER_ASSIGNMENT_REFUSED",
-                "in this programme the partner cannot assign licences",
-                "domain, section 6 (21Vianet)",
+                "in this programme the partner manages neither users nor licences",
+                "domain, section 6 (21Vianet, US Government)",
             ),
+            Self::DelegatedAdminTooNarrow { .. } => (
+                "DELEGATED_ADMIN_TOO_NARROW",
+                "the partner's delegated administration covers the services concerned",
+                "SEED-3, second condition; domain, section 6 and section 11, no. 14",
+            ),
+            Self::DelegationTooLong { .. } => (
+                "DELEGATION_TOO_LONG",
+                "a delegated administration lasts a limited time",
+                "domain, section 6 (GDAP)",
+            ),
+            Self::ProhibitedLocation { .. } => (
+                "PROHIBITED_LOCATION",
+                "nobody has a licence where its product is not allowed",
+                "domain, section 7 (ProhibitedInUsageLocationViolation)",
+            ),
+            Self::NotAssignable { .. } => (
+                "NOT_ASSIGNABLE",
+                "only licences for users are assigned to users",
+                "domain, section 7 (appliesTo: User)",
+            ),
+            Self::LicenceFromGroup { .. } => (
+                "LICENCE_FROM_GROUP",
+                "what a group gives is taken away at the group",
+                "domain, section 7",
+            ),
+            Self::GroupUnknown { .. } => {
+                ("GROUP_UNKNOWN", "a group has members or licences", "domain, section 7")
+            }
+            Self::RequestUnknown { .. } => {
+                ("REQUEST_UNKNOWN", "an answer names a request of the customer", "SEED-4")
+            }
+            Self::RequestExists { .. } => {
+                ("REQUEST_EXISTS", "every request of a customer has its own id", "SEED-4")
+            }
+            Self::RequestAnswered { .. } => {
+                ("REQUEST_ANSWERED", "a request is answered once", "SEED-4")
+            }
+            Self::RequestOfferDiffers { .. } => (
+                "REQUEST_OFFER_DIFFERS",
+                "a request is fulfilled with seats of the offer asked for",
+                "SEED-4",
+            ),
+            Self::ResellerOnly { .. } => {
+                ("RESELLER_ONLY", "the customer asks, and the reseller answers", "SEED-4")
+            }
             Self::TooEarly { .. } => (
                 "TOO_EARLY",
                 "a term ends at the end of its last day",
@@ -270,6 +307,11 @@ impl Rejection {
                 "SCHEDULED_UPGRADE_NOT_OFFERED",
                 "an upgrade is planned for the renewal where the programme lets it be",
                 "domain, section 3.3",
+            ),
+            Self::BillingLongerThanTerm { .. } => (
+                "BILLING_LONGER_THAN_TERM",
+                "a billing cycle is not longer than its term",
+                "domain, section 3.3 (900270)",
             ),
             Self::PromotionForOtherTerms { .. } => (
                 "PROMOTION_FOR_OTHER_TERMS",

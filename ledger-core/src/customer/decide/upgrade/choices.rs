@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::super::{Context, Rejection, schedule};
+use super::super::{Context, Rejection, known, schedule};
 use super::conditions::CONDITIONS;
 use super::target::{EXISTING, NEW, NewTerm};
-use super::{Asked, known, possible};
+use super::{Asked, possible};
 use crate::customer::by_hand::MoveByHand;
 use crate::customer::command::{EndDate, ScheduleUpgrade, Transfer};
 use crate::customer::event::{Event, SubscriptionUpgraded, UpgradeTarget};
@@ -115,7 +115,7 @@ fn choice(asked: &Asked<'_>) -> UpgradeChoice {
 
 /// Against a new subscription, whatever free id it gets.
 fn against_new(asked: &Asked<'_>) -> Vec<Obstacle> {
-    let rejections = match NewTerm::new(asked, EndDate::Coterminous, None, None) {
+    let rejections = match NewTerm::new(asked, EndDate::Coterminous, None, None, None) {
         Ok(new) => NEW.iter().filter_map(|check| check(asked, &new).err()).collect(),
         Err(rejection) => vec![rejection],
     };

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::iter;
 
 use super::super::limits::{not_above_maximum, not_below_minimum, not_too_many_updates, not_zero};
+use super::super::purchase::may_be_sold;
+use super::super::trials::not_on_trial;
 use super::super::{Rejection, changeable, drop_scheduled};
 use super::{Asked, possible};
 use crate::catalogue::BelowAssigned;
@@ -15,13 +17,14 @@ use crate::customer::state::Subscription;
 pub(super) type Condition = fn(&Asked<'_>) -> Result<(), Rejection>;
 
 /// All of them, in the order in which they are checked.
-pub(super) const CONDITIONS: [Condition; 16] = [
+pub(super) const CONDITIONS: [Condition; 17] = [
     active,
     paid,
     one_seat,
     enough_seats,
     all_or_some,
     reachable,
+    sold_to_the_customer,
     administered,
     target_not_held,
     services_not_held,
@@ -40,11 +43,7 @@ fn active(asked: &Asked<'_>) -> Result<(), Rejection> {
 }
 
 fn paid(asked: &Asked<'_>) -> Result<(), Rejection> {
-    if asked.source.is_trial() {
-        let subscription = asked.source.id.clone();
-        return Err(Rejection::NotForTrials { subscription, command: "Upgrade" });
-    }
-    Ok(())
+    not_on_trial(asked.source)
 }
 
 fn one_seat(asked: &Asked<'_>) -> Result<(), Rejection> {
@@ -88,6 +87,11 @@ fn reachable(asked: &Asked<'_>) -> Result<(), Rejection> {
         target_offer: asked.target_offer.clone(),
         possible: possible.into_iter().collect(),
     })
+}
+
+/// What is not sold to the customer is not reached by an upgrade either; an upgrade attests nothing.
+fn sold_to_the_customer(asked: &Asked<'_>) -> Result<(), Rejection> {
+    may_be_sold(asked.customer, asked.programme, asked.target_offer, asked.offer, false)
 }
 
 /// Source: SEED-3 and SEED-5, second condition.

@@ -3,8 +3,10 @@
 use chrono::NaiveDate;
 
 use super::super::limits::{not_below_minimum, not_too_many_updates, sum};
-use super::super::{Rejection, anchor_rule, basis, changeable, drop_scheduled, exact};
-use super::{Asked, known};
+use super::super::promotions::{promoted, within_promotion};
+use super::super::trials::not_on_trial;
+use super::super::{Rejection, anchor_rule, basis, changeable, drop_scheduled, exact, known};
+use super::Asked;
 use crate::calendar::{BillingCycle, Period, TermDuration, charge_cycle, term};
 use crate::customer::command::{EndDate, NewTarget};
 use crate::customer::event::{
@@ -12,7 +14,7 @@ use crate::customer::event::{
     QuantityChange, TermPlan, UpgradeTarget,
 };
 use crate::customer::state::{Subscription, TermKind};
-use crate::ids::SubscriptionId;
+use crate::ids::{PromotionId, SubscriptionId};
 
 /// Where the seats go, what they cost there, and which schedule that drops.
 pub(super) struct Landing {
@@ -24,19 +26,21 @@ pub(super) struct Landing {
 }
 
 /// The term that seats begin in a new subscription, or have in place.
-pub(super) struct NewTerm {
+pub(super) struct NewTerm<'a> {
     plan: TermPlan,
     period: Period,
     is_coterminous: bool,
+    promotion: Option<&'a PromotionId>,
 }
 
-impl NewTerm {
+impl<'a> NewTerm<'a> {
     /// What is left out is as in the source.
     pub(super) fn new(
         asked: &Asked<'_>,
         end_date: EndDate,
         duration: Option<TermDuration>,
         billing: Option<BillingCycle>,
+        promotion: Option<&'a PromotionId>,
     ) -> Result<Self, Rejection> {
         let source = asked.source;
         let plan = TermPlan {
@@ -48,7 +52,7 @@ impl NewTerm {
             EndDate::Coterminous => Period { start, end: source.term.end },
             EndDate::NewTerm => term(start, plan.term)?,
         };
-        Ok(Self { plan, period, is_coterminous: end_date == EndDate::Coterminous })
+        Ok(Self { plan, period, is_coterminous: end_date == EndDate::Coterminous, promotion })
     }
 
     /// Whether the subscription itself gets the target offer. An extended term is not carried on under
@@ -67,7 +71,7 @@ impl NewTerm {
 }
 
 /// What a new subscription must fulfil, in the order in which it is checked.
-pub(super) const NEW: [fn(&Asked<'_>, &NewTerm) -> Result<(), Rejection>; 5] = [
+pub(super) const NEW: [fn(&Asked<'_>, &NewTerm<'_>) -> Result<(), Rejection>; 5] = [
     |asked, new| not_shorter(asked.source, new.plan),
     |_, new| billing_fits(new.plan),
     |asked, new| not_earlier(asked.source, new.period),
@@ -76,12 +80,13 @@ pub(super) const NEW: [fn(&Asked<'_>, &NewTerm) -> Result<(), Rejection>; 5] = [
 ];
 
 pub(super) fn into_new(asked: &Asked<'_>, target: &NewTarget) -> Result<Landing, Rejection> {
-    let new = NewTerm::new(asked, target.end_date, target.term, target.billing)?;
+    let NewTarget { end_date, term, billing, ref promotion, .. } = *target;
+    let new = NewTerm::new(asked, end_date, term, billing, promotion.as_ref())?;
     id_is_free(asked, &new, &target.subscription)?;
     for check in NEW {
         check(asked, &new)?;
     }
-    let (charge, price_list) = charged_new(asked, &new)?;
+    let Charged { basis, price_list, promotion } = charged_new(asked, &new)?;
     let source = asked.source;
     let target = if new.is_in_place(asked) {
         UpgradeTarget::InPlace
@@ -98,27 +103,40 @@ pub(super) fn into_new(asked: &Asked<'_>, target: &NewTarget) -> Result<Landing,
             full_refund_before: source.full_refund_before,
         })
     };
-    Ok(Landing { target, charge, dropped: None, price_list, promotion: None })
+    Ok(Landing { target, charge: basis, dropped: None, price_list, promotion })
 }
 
-/// What the seats cost at the price of the day, and the list that it was read from.
-fn charged_new(
-    asked: &Asked<'_>,
-    new: &NewTerm,
-) -> Result<(ChargeBasis, Option<String>), Rejection> {
-    let quote = asked.context.quote(asked.customer, asked.target_offer, new.plan)?;
-    let today = asked.context.today();
+/// What the seats cost at the price of the day, the list that it was read from, and the promotion that
+/// lowered it.
+fn charged_new(asked: &Asked<'_>, new: &NewTerm<'_>) -> Result<Charged, Rejection> {
+    let (context, customer, offer) = (asked.context, asked.customer, asked.target_offer);
+    let quote = context.quote(customer, offer, new.plan)?;
+    let seats = customer.seats(offer).saturating_add(asked.moved);
+    let term = new.plan.term;
+    let promoted = promoted(context, customer, new.promotion, offer, term, seats, &quote)?;
+    if let Some(promotion) = promoted.unused {
+        return Err(Rejection::PromotionForOtherTerms { promotion, term });
+    }
+    let today = context.today();
     let anchor_rule = anchor_rule(asked.programme, new.plan);
     let anchor = new.cycle_anchor(asked.source);
     let cycle = charge_cycle(anchor, new.plan.billing, anchor_rule, today)?;
     let billable = Period { start: today, end: cycle.end.min(new.period.end) };
     let rounding = asked.programme.rounding;
-    let basis = ChargeBasis { unit_price: quote.price, cycle, billable, rounding };
-    Ok((exact(basis, asked.moved)?, quote.price_list))
+    let basis = ChargeBasis { unit_price: promoted.price, cycle, billable, rounding };
+    let (price_list, promotion) = (quote.price_list, promoted.applied);
+    Ok(Charged { basis: exact(basis, asked.moved)?, price_list, promotion })
+}
+
+/// What the seats of a new subscription cost, and why.
+struct Charged {
+    basis: ChargeBasis,
+    price_list: Option<String>,
+    promotion: Option<AppliedPromotion>,
 }
 
 /// An upgrade in place may name the subscription itself; everything else needs an id of its own.
-fn id_is_free(asked: &Asked<'_>, new: &NewTerm, id: &SubscriptionId) -> Result<(), Rejection> {
+fn id_is_free(asked: &Asked<'_>, new: &NewTerm<'_>, id: &SubscriptionId) -> Result<(), Rejection> {
     let is_itself = *id == asked.source.id && new.is_in_place(asked);
     if !is_itself && asked.customer.subscriptions.contains_key(id) {
         return Err(Rejection::SubscriptionExists { subscription: id.clone() });
@@ -127,7 +145,7 @@ fn id_is_free(asked: &Asked<'_>, new: &NewTerm, id: &SubscriptionId) -> Result<(
 }
 
 /// What an existing target must fulfil, in the order in which it is checked.
-pub(super) const EXISTING: [fn(&Asked<'_>, &Subscription) -> Result<(), Rejection>; 11] = [
+pub(super) const EXISTING: [fn(&Asked<'_>, &Subscription) -> Result<(), Rejection>; 12] = [
     |asked, _| existing_is_welcome(asked),
     another_one,
     |asked, target| {
@@ -135,11 +153,12 @@ pub(super) const EXISTING: [fn(&Asked<'_>, &Subscription) -> Result<(), Rejectio
         Ok(())
     },
     same_offer,
-    no_trial,
+    |_, target| not_on_trial(target),
     past_its_window,
     |asked, target| not_shorter(asked.source, target.plan),
     |asked, target| not_earlier(asked.source, target.term),
     |asked, target| not_too_many_updates(asked.programme, target),
+    |asked, target| within_promotion(asked.context, asked.customer, target, asked.moved),
     |asked, target| {
         drop_scheduled(asked.programme, target, DropCause::Upgraded)?;
         Ok(())
@@ -195,13 +214,6 @@ fn same_offer(asked: &Asked<'_>, target: &Subscription) -> Result<(), Rejection>
         offer: target.offer.clone(),
         target_offer: asked.target_offer.clone(),
     })
-}
-
-fn no_trial(_: &Asked<'_>, target: &Subscription) -> Result<(), Rejection> {
-    if target.is_trial() {
-        return Err(Rejection::TargetIsTrial { subscription: target.id.clone() });
-    }
-    Ok(())
 }
 
 fn past_its_window(asked: &Asked<'_>, target: &Subscription) -> Result<(), Rejection> {
