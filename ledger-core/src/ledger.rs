@@ -27,7 +27,7 @@ use crate::codec::{CODEC, CodecError, encode};
 use crate::commit::{Commit, CommitError, EncodedEvent, Hash, SealedCommit};
 use crate::customer::{
     Command, Context, Customer, Event, Profile, Rejection, Warning, advice, decide,
-    decide_catalogue, evolve, warnings,
+    decide_catalogue, evolve, learn, warnings,
 };
 use crate::ids::{Actor, CommandId, CustomerId, Reason, StreamId};
 use crate::money::MoneyError;
@@ -190,7 +190,7 @@ impl Imported {
         }
         self.version = version;
         let catalogues = std::mem::take(&mut self.catalogues);
-        self.catalogues = recorded.events.iter().fold(catalogues, add_catalogue);
+        self.catalogues = recorded.events.iter().fold(catalogues, learn);
     }
 }
 
@@ -628,8 +628,10 @@ impl<L: CommitLog> Ledger<L> {
         let known = self.imported.read().unwrap_or_else(PoisonError::into_inner).version;
         if known < self.log.head(&StreamId::Catalogue).version {
             let next = known.saturating_add(1);
-            for recorded in read_stream(&self.log, &StreamId::Catalogue, next).await? {
-                self.learn(&recorded);
+            // One by one: a price list is large.
+            let mut stored = open_stream(&self.log, &StreamId::Catalogue, next).await?;
+            while let Some(stored) = stored.try_next().await? {
+                self.learn(&Recorded::read(stored)?);
             }
         }
         Ok(())
@@ -773,11 +775,6 @@ impl Asked {
         };
         Err(ExecuteError::CommandIdReused { field })
     }
-}
-
-fn add_catalogue(catalogues: Catalogues, event: &Event) -> Catalogues {
-    let Event::CatalogueImported(e) = event else { return catalogues };
-    catalogues.with(e.catalogue.clone())
 }
 
 fn expect_version(request: &Request, account: &Account) -> Result<(), ExecuteError> {

@@ -24,7 +24,7 @@ mod users;
 use chrono::{DateTime, NaiveDate, Utc};
 
 pub use self::alignment::{EndDateChoice, EndDateKind, end_dates};
-pub use self::catalogue::decide_catalogue;
+pub use self::catalogue::{decide_catalogue, learn};
 pub use self::upgrade::{Obstacle, UpgradeChoice, UpgradeIntoExisting, advice, upgrade_choices};
 use super::command::Command;
 use super::event::{ChargeBasis, DropCause, Event, RuleSet, ScheduledChangeDropped, TermPlan};

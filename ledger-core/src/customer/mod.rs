@@ -23,7 +23,7 @@ pub use by_hand::{ByHandReason, MoveByHand};
 pub use command::*;
 pub use decide::{
     Context, EndDateChoice, EndDateKind, Obstacle, UpgradeChoice, UpgradeIntoExisting, advice,
-    decide, decide_catalogue, end_dates, upgrade_choices,
+    decide, decide_catalogue, end_dates, learn, upgrade_choices,
 };
 pub use due::{Due, WORDS as SCHEDULED, due, due_of, due_of_account};
 pub use event::*;

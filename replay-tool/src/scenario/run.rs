@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use ledger_core::catalogue::Catalogues;
 use ledger_core::customer::{
     Command, Context, Customer, Event, Rejection, Warning, advice, decide, decide_catalogue, due,
-    evolve, warnings,
+    evolve, learn, warnings,
 };
 use ledger_core::ids::{Actor, ActorId, CustomerId, Role};
 use serde::Serialize;
@@ -173,9 +173,8 @@ impl World {
     ) -> Result<Vec<Event>, Rejection> {
         if to_catalogue {
             let events = decide_catalogue(&self.catalogues, command)?;
-            for event in &events {
-                self.import(event);
-            }
+            let known = std::mem::take(&mut self.catalogues);
+            self.catalogues = events.iter().fold(known, learn);
             return Ok(events);
         }
         let effective_at = command.due_at().map_or(now, |due_at| due_at.min(now));
@@ -204,12 +203,6 @@ impl World {
     ) -> Context<'a> {
         let catalogue = self.catalogues.in_force(effective_at).map(|catalogue| &**catalogue);
         Context { customer: &self.customer_id, now, effective_at, actor, catalogue }
-    }
-
-    fn import(&mut self, event: &Event) {
-        if let Event::CatalogueImported(e) = event {
-            self.catalogues = std::mem::take(&mut self.catalogues).with(e.catalogue.clone());
-        }
     }
 
     /// Issues, in order, all that is due by `until`; returns what came of it.

@@ -19,8 +19,11 @@ pub(in super::super) fn possible(
         UpgradePaths::FamilyUpward => {
             let source = context.offer(from)?;
             let reached = |(id, offer): &(&OfferId, &Offer)| {
-                let listed = source.upgrades.contains(*id) && *id != from;
-                if is_one_family(source, offer) { source.tier < offer.tier } else { listed }
+                if is_one_family(source, offer) {
+                    source.tier < offer.tier
+                } else {
+                    source.upgrades.contains(*id)
+                }
             };
             let offers = context.catalogue()?.offers.iter();
             Ok(offers.filter(reached).map(|(id, _)| id.clone()).collect())
