@@ -135,6 +135,7 @@ fn apply(customer: &mut Customer, event: &Event) {
             s.plan = e.plan;
             s.unit_price = e.basis.unit_price;
             s.next_billing = None;
+            s.promotion = None;
         }),
         Event::SubscriptionCancelled(e) => end(customer, &e.subscription, Status::Deleted),
         Event::SubscriptionSuspended(e) => change(customer, &e.subscription, |s| {
