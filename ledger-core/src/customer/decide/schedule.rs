@@ -6,7 +6,7 @@ use super::next_term::Renewal;
 use super::renewal::settings_changed;
 use super::trials::not_on_trial;
 use super::{Context, Rejection, changeable, drop_in_any_case};
-use crate::calendar::renewal_due;
+use crate::calendar::{BillingCycle, TermDuration, renewal_due};
 use crate::customer::command::{
     AlignEndDate, ChangeRenewalSettings, EndOfTermAction, ScheduleRenewalQuantity, ScheduleUpgrade,
     WithdrawScheduledChange,
@@ -15,7 +15,7 @@ use crate::customer::event::{
     DropCause, Event, RenewalQuantityScheduled, RenewalSettings, TermPlan,
 };
 use crate::customer::evolve::unplanned;
-use crate::customer::state::{Customer, Subscription, TermKind};
+use crate::customer::state::{Customer, Subscription};
 use crate::ids::SubscriptionId;
 
 pub(super) fn quantity(
@@ -108,8 +108,7 @@ fn renewing<'a>(
     id: &SubscriptionId,
 ) -> Result<&'a Subscription, Rejection> {
     let s = changeable(context, customer, id)?;
-    let ends = s.kind == TermKind::Trial { converts: false };
-    if ends || s.end_of_term != EndOfTermAction::Renew {
+    if s.end_of_term != EndOfTermAction::Renew {
         return Err(Rejection::NotRenewing { subscription: s.id.clone() });
     }
     Ok(s)
@@ -122,8 +121,8 @@ fn planned(s: &Subscription) -> RenewalSettings {
 /// `plan` with the term and billing asked for; `None` where that is the present plan.
 fn changed(
     s: &Subscription,
-    term: Option<crate::calendar::TermDuration>,
-    billing: Option<crate::calendar::BillingCycle>,
+    term: Option<TermDuration>,
+    billing: Option<BillingCycle>,
     plan: TermPlan,
 ) -> Option<TermPlan> {
     let plan =
