@@ -188,7 +188,7 @@ pub struct UpgradeRules {
     /// Whether holding a service that the target adds, from whomever, forbids the upgrade.
     pub refuses_held_services: bool,
     /// Whether add-ons that build on the subscription alone forbid the upgrade. Source: domain, section
-    /// 3.1 (SubscriptionAddOnsPresent).
+    /// 3.1, code 6.
     #[serde(default)]
     pub refuses_add_ons: bool,
     /// Whether an existing target still in its cancellation window forbids the upgrade.

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::command::EndOfTermAction;
 use super::event::{
-    DropCause, EndOfTermActionSet, Event, OpeningBalanceImported, TermPlan, TrialTarget,
-    UpgradeTarget,
+    DropCause, EndOfTermActionSet, Event, OpeningBalanceImported, SubscriptionUpgraded, TermPlan,
+    TrialTarget, UpgradeTarget,
 };
 use super::state::Status;
 use crate::ids::{GroupId, OfferId, PromotionId, SubscriptionId, UserId};
@@ -171,6 +171,7 @@ fn of_members(events: &[Event]) -> impl Iterator<Item = Warning> {
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, read as a whole")]
 fn of_event(event: &Event) -> Vec<Warning> {
     match event {
         Event::ScheduledChangeDropped(e) => vec![Warning::ScheduledChangeWillBeDropped {
@@ -214,21 +215,7 @@ fn of_event(event: &Event) -> Vec<Warning> {
             valid: e.valid,
             assigned: e.assigned,
         }],
-        Event::SubscriptionUpgraded(e) => {
-            let subscription = e.subscription.clone();
-            let mut warnings = vec![Warning::UpgradeCannotBeUndone { subscription }];
-            if let UpgradeTarget::New(new) = &e.target {
-                warnings.extend(closes(&new.subscription, new.cancel_until));
-            }
-            if !e.lost_services.is_empty() {
-                let services = e.lost_services.clone();
-                warnings.push(Warning::ServicesWillBeLost { services });
-            }
-            if !e.manual.is_empty() {
-                warnings.push(Warning::LicencesToMoveByHand { users: e.manual.clone() });
-            }
-            warnings
-        }
+        Event::SubscriptionUpgraded(e) => of_upgrade(e),
         Event::EndOfTermActionSet(e) => after_the_term(e),
         Event::SubscriptionSuspended(e) => {
             let subscription = || e.subscription.clone();
@@ -314,6 +301,24 @@ fn of_import(e: &OpeningBalanceImported) -> Vec<Warning> {
     if e.above_maximum != 0 {
         let (offer, seats) = (e.offer.clone(), e.above_maximum);
         warnings.push(Warning::SeatsAboveMaximum { offer, seats });
+    }
+    warnings
+}
+
+fn of_upgrade(e: &SubscriptionUpgraded) -> Vec<Warning> {
+    let subscription = e.subscription.clone();
+    let mut warnings = vec![Warning::UpgradeCannotBeUndone { subscription }];
+    if let UpgradeTarget::New(new) = &e.target {
+        let today = e.charge.billable.start;
+        let inherited = new.cancel_until.filter(|until| today <= until.date_naive());
+        warnings.extend(closes(&new.subscription, inherited));
+    }
+    if !e.lost_services.is_empty() {
+        let services = e.lost_services.clone();
+        warnings.push(Warning::ServicesWillBeLost { services });
+    }
+    if !e.manual.is_empty() {
+        warnings.push(Warning::LicencesToMoveByHand { users: e.manual.clone() });
     }
     warnings
 }

@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use super::alignment::{alignable, aligned};
 use super::limits::{not_above_maximum, not_below_assigned, not_below_minimum};
 use super::promotions::promoted;
-use super::purchase::{enough_for_base, first_charge};
+use super::purchase::{enough_for_base, first_charge, may_be_sold};
 use super::upgrade::{UsersMoved, possible, users_moved};
 use super::{Context, Rejection};
 use crate::calendar::{Period, renewal_due, term};
@@ -55,6 +55,7 @@ impl<'a> Renewal<'a> {
         let offer_id = settings.offer.as_ref().unwrap_or(&s.offer);
         if let Some(target) = &settings.offer {
             self.reachable(target)?;
+            may_be_sold(customer, programme, target, context.offer(target)?, false)?;
         }
         let offer = context.offer(offer_id)?;
         let quote = context.quote(customer, offer_id, plan)?;

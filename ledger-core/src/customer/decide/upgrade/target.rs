@@ -70,8 +70,14 @@ impl<'a> NewTerm<'a> {
     }
 }
 
+/// One condition on a new subscription.
+type OnNew = fn(&Asked<'_>, &NewTerm<'_>) -> Result<(), Rejection>;
+
+/// One condition on an existing subscription.
+type OnExisting = fn(&Asked<'_>, &Subscription) -> Result<(), Rejection>;
+
 /// What a new subscription must fulfil, in the order in which it is checked.
-pub(super) const NEW: [fn(&Asked<'_>, &NewTerm<'_>) -> Result<(), Rejection>; 5] = [
+pub(super) const NEW: [OnNew; 5] = [
     |asked, new| not_shorter(asked.source, new.plan),
     |_, new| billing_fits(new.plan),
     |asked, new| not_earlier(asked.source, new.period),
@@ -145,7 +151,7 @@ fn id_is_free(asked: &Asked<'_>, new: &NewTerm<'_>, id: &SubscriptionId) -> Resu
 }
 
 /// What an existing target must fulfil, in the order in which it is checked.
-pub(super) const EXISTING: [fn(&Asked<'_>, &Subscription) -> Result<(), Rejection>; 12] = [
+pub(super) const EXISTING: [OnExisting; 12] = [
     |asked, _| existing_is_welcome(asked),
     another_one,
     |asked, target| {
