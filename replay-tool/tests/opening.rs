@@ -125,7 +125,7 @@ impl Data {
         path
     }
 
-    fn args<'a>(&self, file: &'a Path, root: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
+    fn args<'a>(file: &'a Path, root: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
         let text = |path: &'a Path| path.to_str().unwrap();
         let fixed = [
             "replay-tool",
@@ -144,7 +144,7 @@ impl Data {
 
     fn import(&self, content: impl AsRef<[u8]>, more: &[&str]) -> Answer {
         let (file, root) = (self.file(content), self.root());
-        run(&self.args(&file, &root, more))
+        run(&Self::args(&file, &root, more))
     }
 }
 
@@ -174,7 +174,7 @@ fn a_file_that_was_killed_half_way_is_resumed_and_nothing_is_there_twice() {
     let data = Data::new(&customers);
     let before = data.commits();
     let (file, root) = (data.file(thousand()), data.root());
-    let args = data.args(&file, &root, &[]);
+    let args = Data::args(&file, &root, &[]);
     let mut process = Process::new(env!("CARGO_BIN_EXE_replay-tool"))
         .args(&args[1..])
         .stdout(Stdio::piped())
@@ -270,10 +270,7 @@ fn a_line_that_was_refused_for_its_price_is_asked_again_when_there_is_one() {
     listed["version"] = json!("with-visio");
     data.tell(&[(None, json!({ "command": "ImportCatalogue", "catalogue": listed }))]);
     let done = data.import(&text, &[]);
-    assert_eq!(
-        (done.exit, &*done.out.lines().next().unwrap()),
-        (Exit::Fine, "2 acme/s1: imported")
-    );
+    assert_eq!((done.exit, done.out.lines().next().unwrap()), (Exit::Fine, "2 acme/s1: imported"));
 }
 
 #[test]
