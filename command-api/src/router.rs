@@ -23,7 +23,7 @@ use crate::pages;
 use crate::problem::{Kind, Problem};
 use crate::routes::{
     backups, bulk, catalogue, clock, customers, due, health, history, licences, log, metrics,
-    opening, proofs, subscriptions, views,
+    opening, prices, proofs, subscriptions, views,
 };
 use crate::state::AppState;
 
@@ -56,6 +56,9 @@ pub fn app(state: Arc<AppState>) -> Router {
         .route("/v1/customers/{customer}/refusals", get(history::refusals))
         .route("/v1/due", get(due::list))
         .route("/v1/catalogue", get(catalogue::show).post(catalogue::import))
+        .route("/v1/price-lists", post(prices::import_prices))
+        .route("/v1/offer-matrices", post(prices::import_matrix))
+        .route("/v1/programmes/{programme}/policies", post(prices::set_policy))
         .route("/v1/clock", get(clock::show).post(clock::set))
         .route("/v1/bulk", post(bulk::bulk))
         .route("/v1/views", get(views::show))
@@ -173,6 +176,9 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         due::list,
         catalogue::show,
         catalogue::import,
+        prices::import_prices,
+        prices::import_matrix,
+        prices::set_policy,
         clock::show,
         clock::set,
         bulk::bulk,

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
 use crate::commands::{
-    backup, bench, checkpoint, history, import, prove, rebuild, scenario, state, verify,
+    backup, bench, checkpoint, history, import, prove, rebuild, scenario, state, verify, what_if,
 };
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -41,13 +41,14 @@ fn runtime(verb: &Verb) -> io::Result<Runtime> {
         | Verb::History(_)
         | Verb::State(_)
         | Verb::Scenario(_)
-        | Verb::Import(_)
         | Verb::Rebuild(_)
         | Verb::Backup(_)
         | Verb::Checkpoint(_)
         | Verb::Prove(_)
         | Verb::CheckProof(_)
-        | Verb::RotateKey(_) => Builder::new_current_thread(),
+        | Verb::RotateKey(_)
+        | Verb::Import(_)
+        | Verb::WhatIf(_) => Builder::new_current_thread(),
     };
     builder.enable_all().build()
 }
@@ -58,13 +59,14 @@ async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Verb::History(args) => history::history(args, cli.json, output).await,
         Verb::State(args) => state::state(args, cli.json, output).await,
         Verb::Scenario(args) => scenario::scenario(args, cli.json, output),
-        Verb::Import(verb) => import::import(verb, cli.json, output).await,
         Verb::Rebuild(args) => rebuild::rebuild(args, cli.json, output).await,
         Verb::Backup(args) => backup::backup(args, cli.json, output),
         Verb::Checkpoint(args) => checkpoint::checkpoint(args, cli.json, output).await,
         Verb::Prove(args) => prove::prove(args, output).await,
         Verb::CheckProof(args) => prove::check(args, cli.json, output),
         Verb::RotateKey(args) => checkpoint::rotate_key(args, cli.json, output).await,
+        Verb::Import(verb) => import::import(verb, cli.json, output).await,
+        Verb::WhatIf(args) => what_if::what_if(args, cli.json, output).await,
         Verb::Bench(verb) => bench::bench(verb, cli.json, output).await,
     }
 }

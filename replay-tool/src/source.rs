@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::TryStreamExt;
+use ledger_core::catalogue::Catalogues;
 use ledger_core::commit::SealedCommit;
+use ledger_core::customer::learn;
 use ledger_core::error::chain;
 use ledger_core::folder::{DataFolder, FolderError};
 use ledger_core::ids::{BackupName, CommandId, CustomerId, StreamId};
@@ -137,6 +139,22 @@ impl Source {
                     Ok(())
                 })?;
                 Ok(all)
+            }
+        }
+    }
+
+    /// Everything that was ever imported into the catalogue.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when it cannot be read.
+    pub async fn catalogues(&self) -> Result<Catalogues, Failure> {
+        match self {
+            Self::Folder(folder) => Ok(open_ledger(folder).await?.catalogues()),
+            Self::Server(server) => {
+                let imported = server.history(&StreamId::Catalogue)?;
+                let events = imported.iter().flat_map(|recorded| &recorded.events);
+                Ok(events.fold(Catalogues::default(), learn))
             }
         }
     }
@@ -427,6 +445,34 @@ impl Server {
         let status = answer.status().as_u16();
         let body = answer.body_mut().read_json().map_err(|err| garbled(&err))?;
         Ok((status, hit, body))
+    }
+
+    /// Sends a file to be imported; returns the status and the answer, be it a problem or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when the server cannot be reached, refuses the token, or answers something else.
+    pub(crate) fn post_file(
+        &self,
+        path: &str,
+        query: &[(&'static str, String)],
+        (media_type, body): (&str, &[u8]),
+    ) -> Result<(u16, Value), Failure> {
+        let address = format!("{}{path}", self.url);
+        let bearer = format!("Bearer {}", self.token);
+        let request = self.agent.post(&address).header("Authorization", bearer);
+        let request = request.content_type(media_type);
+        let add = |request: ureq::RequestBuilder<_>, (name, value): &(&'static str, String)| {
+            request.query(*name, value)
+        };
+        let request = query.iter().fold(request, add);
+        let mut answer = request.send(body).map_err(|err| self.unreachable(&err))?;
+        let status = answer.status().as_u16();
+        if matches!(status, 401 | 403) {
+            return Err(self.refused());
+        }
+        let body = answer.body_mut().with_config().limit(u64::MAX).read_json();
+        Ok((status, body.map_err(|_| unexpected(&address, status))?))
     }
 
     /// Has the server make a backup called `name`, and waits until it is finished.

@@ -12,6 +12,7 @@ pub mod licences;
 pub mod log;
 pub mod metrics;
 pub mod opening;
+pub mod prices;
 pub mod proofs;
 pub mod subscriptions;
 pub mod views;

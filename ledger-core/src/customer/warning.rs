@@ -1,11 +1,17 @@
 //! What a preview says besides the events: consequences a person might overlook.
 
-use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::event::{DropCause, Event, OpeningBalanceImported, UpgradeTarget};
+use super::command::EndOfTermAction;
+use super::event::{
+    DropCause, EndOfTermActionSet, Event, OpeningBalanceImported, TermPlan, TrialTarget,
+    UpgradeTarget,
+};
 use super::state::Status;
-use crate::ids::{OfferId, SubscriptionId, UserId};
+use crate::ids::{GroupId, OfferId, PromotionId, SubscriptionId, UserId};
 
 /// A consequence worth saying before it happens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -41,13 +47,84 @@ pub enum Warning {
         /// The subscription whose seats move.
         subscription: SubscriptionId,
     },
+    /// Upgraded seats begin a subscription of their own although others of the offer could take them.
+    /// Source: SEED-2, IV.
+    ExistingSubscriptionsCouldGrow {
+        /// The offer.
+        target_offer: OfferId,
+        /// The subscriptions that could take the seats.
+        subscriptions: Vec<SubscriptionId>,
+    },
+    /// What users keep in these services must be moved: the new offer does not have them. Source:
+    /// SEED-3, step 4.
+    ServicesWillBeLost {
+        /// The services.
+        services: Vec<String>,
+    },
     /// These users' licences must be moved by hand.
     LicencesToMoveByHand {
         /// Who they are.
         users: Vec<UserId>,
     },
+    /// The promotion asked for is for other terms: the full price is charged.
+    PromotionUnused {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The promotion.
+        promotion: PromotionId,
+    },
+    /// The trial becomes a paid subscription by itself.
+    TrialWillConvert {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The last day on which that can be turned off.
+        last_day: NaiveDate,
+        /// Seats that will be paid for.
+        quantity: u32,
+        /// Length and billing of the paid term.
+        plan: TermPlan,
+    },
+    /// These members will not get from a group what they lack of it; the group goes on to mean it.
+    MembersWillGetNothing {
+        /// The group.
+        group: GroupId,
+        /// The offer that is not possible.
+        offer: OfferId,
+        /// Code of the rule that says no.
+        code: String,
+        /// Who they are.
+        users: Vec<UserId>,
+    },
     /// Service stops at the end of the term.
     ServiceWillStop {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// The subscription will not be renewed, and nothing else was chosen: the programme decides what
+    /// follows its term. An extended service term costs a premium.
+    RenewalOffWithoutChoice {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// The months after the term cost a premium.
+    ExtendedTermCostsPremium {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// The subscription is charged although its service is stopped.
+    BillingContinues {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// If it is not resumed by then, the subscription is deleted.
+    WillBeDeleted {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Its service starts again, but the subscription will still not be renewed.
+    RenewalStaysOff {
         /// The subscription.
         subscription: SubscriptionId,
     },
@@ -77,7 +154,21 @@ pub enum Warning {
 /// Returns what should be said about `events` before they happen.
 #[must_use]
 pub fn warnings(events: &[Event]) -> Vec<Warning> {
-    events.iter().flat_map(of_event).collect()
+    events.iter().flat_map(of_event).chain(of_members(events)).collect()
+}
+
+/// One warning for all members whom the same rule leaves without the same group's licences.
+fn of_members(events: &[Event]) -> impl Iterator<Item = Warning> {
+    let mut alike: BTreeMap<_, Vec<UserId>> = BTreeMap::new();
+    for event in events {
+        let Event::GroupLicencesFailed(e) = event else { continue };
+        let users = alike.entry((&e.group, &e.offer, &e.code)).or_default();
+        users.push(e.user.clone());
+    }
+    alike.into_iter().map(|((group, offer, code), users)| {
+        let (group, offer, code) = (group.clone(), offer.clone(), code.clone());
+        Warning::MembersWillGetNothing { group, offer, code, users }
+    })
 }
 
 fn of_event(event: &Event) -> Vec<Warning> {
@@ -87,9 +178,37 @@ fn of_event(event: &Event) -> Vec<Warning> {
             quantity: e.quantity,
             cause: e.cause,
         }],
-        Event::SubscriptionPurchased(e) => closes(&e.subscription, e.cancel_until),
+        Event::SubscriptionPurchased(e) => {
+            let mut warnings = closes(&e.subscription, e.cancel_until);
+            warnings.extend(e.unused_promotion.iter().map(|promotion| Warning::PromotionUnused {
+                subscription: e.subscription.clone(),
+                promotion: promotion.clone(),
+            }));
+            warnings
+        }
+        Event::TrialStarted(e) if e.converts => vec![Warning::TrialWillConvert {
+            subscription: e.subscription.clone(),
+            last_day: e.term.end,
+            quantity: e.quantity,
+            plan: e.converts_to,
+        }],
+        Event::TrialStarted(e) => {
+            vec![Warning::ServiceWillStop { subscription: e.subscription.clone() }]
+        }
+        Event::TrialConverted(e) => match &e.into {
+            TrialTarget::Itself(paid) => closes(&e.subscription, paid.cancel_until),
+            TrialTarget::Existing(_) => Vec::new(),
+        },
+        Event::TermChanged(e) => closes(&e.subscription, e.cancel_until),
         Event::SeatsAdded(e) => closes(&e.subscription, e.reduce_until),
-        Event::SubscriptionRenewed(e) => closes(&e.subscription, e.cancel_until),
+        Event::SubscriptionRenewed(e) => {
+            let mut warnings = closes(&e.subscription, e.cancel_until);
+            let upgraded = e.change.as_ref().and_then(|change| change.offer.as_ref());
+            if let Some(upgraded) = upgraded.filter(|upgraded| !upgraded.manual.is_empty()) {
+                warnings.push(Warning::LicencesToMoveByHand { users: upgraded.manual.clone() });
+            }
+            warnings
+        }
         Event::ShortfallRaised(e) => vec![Warning::LicencesWillExceedSeats {
             offer: e.offer.clone(),
             valid: e.valid,
@@ -101,17 +220,29 @@ fn of_event(event: &Event) -> Vec<Warning> {
             if let UpgradeTarget::New(new) = &e.target {
                 warnings.extend(closes(&new.subscription, new.cancel_until));
             }
+            if !e.lost_services.is_empty() {
+                let services = e.lost_services.clone();
+                warnings.push(Warning::ServicesWillBeLost { services });
+            }
             if !e.manual.is_empty() {
                 warnings.push(Warning::LicencesToMoveByHand { users: e.manual.clone() });
             }
             warnings
         }
-        Event::EndOfTermActionSet(e) => match e.action {
-            super::EndOfTermAction::Renew
-            | super::EndOfTermAction::ExtendedServiceTerm
-            | super::EndOfTermAction::Lapse => Vec::new(),
-            super::EndOfTermAction::Cancel => {
-                vec![Warning::ServiceWillStop { subscription: e.subscription.clone() }]
+        Event::EndOfTermActionSet(e) => after_the_term(e),
+        Event::SubscriptionSuspended(e) => {
+            let subscription = || e.subscription.clone();
+            let continues = Warning::BillingContinues { subscription: subscription() };
+            let deleted =
+                e.delete_at.map(|at| Warning::WillBeDeleted { subscription: subscription(), at });
+            (!e.billing_stops).then_some(continues).into_iter().chain(deleted).collect()
+        }
+        Event::SubscriptionResumed(e) => match e.end_of_term {
+            EndOfTermAction::Renew => Vec::new(),
+            EndOfTermAction::Cancel
+            | EndOfTermAction::ExtendedServiceTerm
+            | EndOfTermAction::Lapse => {
+                vec![Warning::RenewalStaysOff { subscription: e.subscription.clone() }]
             }
         },
         Event::OpeningBalanceImported(e) => of_import(e),
@@ -125,17 +256,12 @@ fn of_event(event: &Event) -> Vec<Warning> {
         | Event::ExternalSubscriptionWithdrawn(_)
         | Event::PortalAccessGranted(_)
         | Event::PortalAccessRevoked(_)
-        | Event::TrialStarted(_)
-        | Event::TrialConverted(_)
         | Event::SeatsRemoved(_)
         | Event::RenewalQuantityScheduled(_)
         | Event::RenewalSettingsChanged(_)
-        | Event::TermChanged(_)
         | Event::BillingFrequencyChosen(_)
         | Event::BillingFrequencyChanged(_)
         | Event::SubscriptionCancelled(_)
-        | Event::SubscriptionSuspended(_)
-        | Event::SubscriptionResumed(_)
         | Event::SubscriptionRenamed(_)
         | Event::QuantityRequested(_)
         | Event::QuantityRequestFulfilled(_)
@@ -160,6 +286,18 @@ fn of_event(event: &Event) -> Vec<Warning> {
         | Event::PriceListImported(_)
         | Event::OfferMatrixImported(_)
         | Event::PolicySet(_) => Vec::new(),
+    }
+}
+
+fn after_the_term(e: &EndOfTermActionSet) -> Vec<Warning> {
+    let subscription = e.subscription.clone();
+    match e.action {
+        EndOfTermAction::Renew => Vec::new(),
+        EndOfTermAction::Cancel => vec![Warning::ServiceWillStop { subscription }],
+        EndOfTermAction::ExtendedServiceTerm => {
+            vec![Warning::ExtendedTermCostsPremium { subscription }]
+        }
+        EndOfTermAction::Lapse => vec![Warning::RenewalOffWithoutChoice { subscription }],
     }
 }
 

@@ -12,3 +12,4 @@ pub mod rebuild;
 pub mod scenario;
 pub mod state;
 pub mod verify;
+pub mod what_if;
