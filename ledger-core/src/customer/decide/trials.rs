@@ -14,7 +14,7 @@ use super::promotions::within_promotion;
 use super::purchase::{first_charge, may_be_sold};
 use super::seats::{Windows, windows};
 use super::{
-    Context, Rejection, basis, by_scheduler, changeable, drop_in_any_case, drop_scheduled,
+    Context, Rejection, basis, by_scheduler, changeable, drop_in_any_case, drop_scheduled, known,
     not_before,
 };
 use crate::calendar::{DateOutOfRange, Period, renewal_due, term};
