@@ -17,6 +17,7 @@ const READING_ORDER: [&str; 21] = [
     "charges",
     "commit",
     "codec",
+    "opening",
     "merkle",
     "store",
     "folder",

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails as the tests do")]
 
+mod support;
+
 use std::fmt::Write;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -17,35 +19,15 @@ use ledger_core::ledger::{Ledger, LedgerOptions, Request};
 use ledger_core::store::CommitLog;
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use replay_tool::exit::Exit;
-use replay_tool::output::Output;
 use serde_json::{Value, json};
+use support::{Answer, run};
 use tempfile::TempDir;
 
 const HEADING: &str =
     "customer,subscription,offer,status,term,billing,quantity,term_start,term_end,end_of_term";
 
-/// What the tool answered.
-#[derive(Debug, PartialEq, Eq)]
-struct Answer {
-    exit: Exit,
-    out: String,
-    err: String,
-}
-
-impl Answer {
-    fn summary(&self) -> &str {
-        self.out.lines().last().unwrap_or("")
-    }
-}
-
-fn run(args: &[&str]) -> Answer {
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let exit = {
-        let mut output = Output::new(&mut out, &mut err, false);
-        replay_tool::run(args.iter().map(Into::into), &mut output)
-    };
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Answer { exit, out: text(out), err: text(err) }
+fn summary(answer: &Answer) -> &str {
+    answer.out.lines().last().unwrap_or("")
 }
 
 /// A stopped ledger with the offers of the sources and some customers, and room for files beside it.
@@ -125,10 +107,9 @@ impl Data {
         path
     }
 
-    fn args<'a>(&self, file: &'a Path, root: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
+    fn args<'a>(file: &'a Path, root: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
         let text = |path: &'a Path| path.to_str().unwrap();
         let fixed = [
-            "replay-tool",
             "import",
             "opening-balances",
             text(file),
@@ -144,7 +125,7 @@ impl Data {
 
     fn import(&self, content: impl AsRef<[u8]>, more: &[&str]) -> Answer {
         let (file, root) = (self.file(content), self.root());
-        run(&self.args(&file, &root, more))
+        run(&Self::args(&file, &root, more))
     }
 }
 
@@ -174,9 +155,9 @@ fn a_file_that_was_killed_half_way_is_resumed_and_nothing_is_there_twice() {
     let data = Data::new(&customers);
     let before = data.commits();
     let (file, root) = (data.file(thousand()), data.root());
-    let args = data.args(&file, &root, &[]);
+    let args = Data::args(&file, &root, &[]);
     let mut process = Process::new(env!("CARGO_BIN_EXE_replay-tool"))
-        .args(&args[1..])
+        .args(&args)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -191,14 +172,14 @@ fn a_file_that_was_killed_half_way_is_resumed_and_nothing_is_there_twice() {
     let resumed = run(&args);
     let (left, there) = (1000 - done, done);
     assert_eq!(
-        resumed.summary(),
+        summary(&resumed),
         format!(
             "1000 lines: {left} imported, {there} already there, 0 refused; 0 mended, 0 with warnings"
         )
     );
     assert_eq!(resumed.exit, Exit::Fine);
     let again = run(&args);
-    assert!(again.summary().starts_with("1000 lines: 0 imported, 1000 already there, 0 refused"));
+    assert!(summary(&again).starts_with("1000 lines: 0 imported, 1000 already there, 0 refused"));
     assert_eq!(data.commits() - before, 1000);
     for customer in customers {
         let known = data.customer(customer).unwrap();
@@ -234,7 +215,7 @@ fn a_dry_run_says_what_would_become_of_every_line_and_records_nothing() {
     data.import(&text, &[]);
     let dry = data.import(&text, &["--dry-run"]);
     assert!(
-        dry.summary().starts_with("3 lines: 0 imported, 1 already there, 2 refused"),
+        summary(&dry).starts_with("3 lines: 0 imported, 1 already there, 2 refused"),
         "{dry:?}"
     );
     assert_eq!(data.commits(), before + 1);
@@ -270,10 +251,7 @@ fn a_line_that_was_refused_for_its_price_is_asked_again_when_there_is_one() {
     listed["version"] = json!("with-visio");
     data.tell(&[(None, json!({ "command": "ImportCatalogue", "catalogue": listed }))]);
     let done = data.import(&text, &[]);
-    assert_eq!(
-        (done.exit, &*done.out.lines().next().unwrap()),
-        (Exit::Fine, "2 acme/s1: imported")
-    );
+    assert_eq!((done.exit, done.out.lines().next().unwrap()), (Exit::Fine, "2 acme/s1: imported"));
 }
 
 #[test]
@@ -340,7 +318,7 @@ fn hostile_lines_are_refused_one_by_one_and_the_others_are_imported() {
         let said = done.out.lines().find(|text| text.starts_with(&begin)).unwrap();
         assert!(said.contains("refused, LINE_UNREADABLE: ") && said.contains(why), "{said}");
     }
-    assert!(done.summary().starts_with("7 lines: 1 imported, 0 already there, 6 refused"));
+    assert!(summary(&done).starts_with("7 lines: 1 imported, 0 already there, 6 refused"));
     assert_eq!(data.customer("acme").unwrap().subscriptions.len(), 1);
 }
 
@@ -407,7 +385,6 @@ fn a_stopped_folder_must_be_told_the_time() {
     let file = data.file(format!("{HEADING}\n"));
     let root = data.root();
     let answer = run(&[
-        "replay-tool",
         "import",
         "opening-balances",
         file.to_str().unwrap(),

@@ -55,17 +55,26 @@ pub(super) fn read(text: &str, given: &Given) -> Result<File, FileError> {
         if record.iter().all(|field| field.trim().is_empty()) {
             continue;
         }
-        let number = record.position().map_or(0, csv::Position::line);
+        let number = record.position().map_or(0, |position| first_line(text, position));
         lines.push(draft(&columns, &record).line(number, given));
     }
     Ok(File { lines, notes: Vec::new() })
 }
 
+/// The line on which a record begins; its position is before the blank lines above it.
+fn first_line(text: &str, position: &csv::Position) -> u64 {
+    let at = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let rest = text.as_bytes().get(at..).unwrap_or_default();
+    let skipped = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    let ends = skipped.filter(|byte| **byte == b'\n').count();
+    position.line().saturating_add(u64::try_from(ends).unwrap_or(u64::MAX))
+}
+
 /// The character that divides the first line into the most parts; a comma when it is one part.
 fn delimiter(text: &str) -> u8 {
-    let heading = text.lines().next().unwrap_or("").as_bytes();
-    let count = |byte: u8| heading.iter().filter(|b| **b == byte).count();
-    [b'\t', b';', b','].into_iter().max_by_key(|byte| count(*byte)).unwrap_or(b',')
+    let heading = text.lines().next().unwrap_or("");
+    let parts = |byte: u8| heading.split(char::from(byte)).count();
+    [b'\t', b';', b','].into_iter().max_by_key(|byte| parts(*byte)).unwrap_or(b',')
 }
 
 fn columns(heading: &StringRecord, given: &Given) -> Result<Vec<Column>, FileError> {

@@ -49,7 +49,7 @@ fn collect(value: Value, items: &mut Vec<Value>, notes: &mut Vec<String>) {
             }
             _ => items.push(Value::Object(fields)),
         },
-        other => items.push(other),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => items.push(value),
     }
 }
 

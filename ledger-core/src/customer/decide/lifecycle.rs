@@ -86,7 +86,7 @@ pub(super) fn resume(
 }
 
 /// Refuses what only the operator hears from the vendor.
-fn by_operator(
+pub(super) fn by_operator(
     context: &Context<'_>,
     command: &'static str,
     what: &'static str,

@@ -3,8 +3,9 @@
 use rust_decimal::Decimal;
 
 use super::account::text;
-use super::limits::{not_zero, shortfall, shortfall_after, sum};
-use super::{Context, Rejection, drop_in_any_case};
+use super::lifecycle::by_operator;
+use super::limits::{not_above_maximum, not_zero, shortfall, shortfall_after, sum};
+use super::{Context, Rejection, drop_in_any_case, known};
 use crate::calendar::{Period, midnight, renewal_due, to_millis};
 use crate::catalogue::{Offer, PRICE_SCALE_MAX};
 use crate::customer::command::{EndOfTermAction, ImportOpeningBalance, RecordCorrection};
@@ -208,13 +209,13 @@ fn above_maximum(
     status: Status,
     offer: Option<&Offer>,
 ) -> u32 {
-    let Some(seats_max) = offer.and_then(|offer| offer.seats_max) else { return 0 };
-    if status != Status::Active {
+    let Some(offer) = offer.filter(|_| matches!(status, Status::Active | Status::Suspended)) else {
         return 0;
+    };
+    match not_above_maximum(customer, &c.offer, offer, c.quantity) {
+        Err(Rejection::AboveMaximum { remaining, .. }) => c.quantity.saturating_sub(remaining),
+        Ok(()) | Err(_) => 0,
     }
-    let elsewhere = customer.external.get(&c.offer).map_or(0, |holding| holding.seats);
-    let held = customer.valid(&c.offer).saturating_add(elsewhere).saturating_add(c.quantity);
-    held.saturating_sub(seats_max).min(c.quantity)
 }
 
 /// The fields in which what the ledger has differs from what is told.
@@ -249,13 +250,8 @@ pub(super) fn correct(
     customer: &Customer,
     c: &RecordCorrection,
 ) -> Result<Vec<Event>, Rejection> {
-    if context.actor.role != Role::Operator {
-        let what = "what was recorded";
-        return Err(Rejection::OperatorOnly { command: "RecordCorrection", what });
-    }
-    let s = customer.subscriptions.get(&c.subscription);
-    let unknown = || Rejection::SubscriptionUnknown { subscription: c.subscription.clone() };
-    let s: &Subscription = s.ok_or_else(unknown)?;
+    by_operator(context, "RecordCorrection", "what was recorded")?;
+    let s = known(customer, &c.subscription)?;
     if s.status == Status::Deleted {
         return Err(Rejection::SubscriptionEnded { subscription: s.id.clone() });
     }
