@@ -231,7 +231,9 @@ impl Life {
         then.now = at;
         match then.decide(command, role) {
             Err(again) if again.rule().code == rejection.rule().code => {
-                Err(format!("{rejection}, it said, until {at}; then it says {again}"))
+                let (was, is) = (&self.customer.subscriptions, &then.customer.subscriptions);
+                let said = format!("{rejection}, it said, until {at}; then it says {again}");
+                Err(format!("{said}: {was:?} became {is:?}"))
             }
             Ok(_) | Err(_) => Ok(()),
         }

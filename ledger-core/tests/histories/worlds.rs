@@ -36,7 +36,7 @@ fn one<T: Copy>(random: &mut Random, from: &[T]) -> T {
 }
 
 fn maybe(random: &mut Random, limit: u32) -> Option<u32> {
-    if one_in(random, 4) { None } else { Some(below(random, limit)) }
+    if one_in(random, 4) { None } else { Some(1 + below(random, limit)) }
 }
 
 /// A catalogue that begins at `from`; `version` names it.
@@ -87,9 +87,8 @@ fn change_programme(random: &mut Random, programme: &mut Programme) {
         if one_in(random, 3) && window.kind != ProductKind::Software {
             window.reduce_hours = maybe(random, 400);
         }
-        if one_in(random, 3) {
-            window.full_refund_hours = maybe(random, 60);
-        }
+        let hours_max = window.cancel_hours;
+        window.full_refund_hours = hours_max.and_then(|most| maybe(random, most));
     }
     let roundings =
         [RoundingPolicy::UnitTruncate, RoundingPolicy::LineTruncate, RoundingPolicy::LineHalfUp];
@@ -181,7 +180,7 @@ fn promotions(
         terms: BTreeSet::from([TermDuration::P1Y, TermDuration::P1M]),
         from,
         until: from + TimeDelta::days(700),
-        percent: Decimal::new(i64::from(below(random, 1_000)), 1),
+        percent: Decimal::new(i64::from(1 + below(random, 1_000)), 1),
         seats_min: maybe(random, 4),
         seats_max: if random.flip() { None } else { Some(5 + below(random, 60)) },
         redemptions_max: if random.flip() { None } else { Some(1 + below(random, 3)) },

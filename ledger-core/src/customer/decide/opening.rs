@@ -314,6 +314,9 @@ fn corrected_price(s: &Subscription, c: &RecordCorrection) -> Result<Option<Mone
     let Some(amount) = c.unit_price.filter(|amount| *amount != s.unit_price.amount) else {
         return Ok(None);
     };
+    if s.is_trial() && s.is_living() && !amount.is_zero() {
+        return Err(invalid("unit_price", "nothing: a trial is free until it is converted"));
+    }
     not_wrong(amount)?;
     Ok(Some(Money { amount, currency: s.unit_price.currency }))
 }
