@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::command::EndOfTermAction;
 use super::event::{
-    DropCause, EndOfTermActionSet, Event, OpeningBalanceImported, SubscriptionUpgraded, TermPlan,
-    TrialTarget, UpgradeTarget,
+    DropCause, EndOfTermActionSet, Event, OpeningBalanceImported, SubscriptionRenewed,
+    SubscriptionResumed, SubscriptionSuspended, SubscriptionUpgraded, TermPlan, TrialTarget,
+    UpgradeTarget,
 };
 use super::state::Status;
 use crate::ids::{GroupId, OfferId, PromotionId, SubscriptionId, UserId};
@@ -202,14 +203,7 @@ fn of_event(event: &Event) -> Vec<Warning> {
         },
         Event::TermChanged(e) => closes(&e.subscription, e.cancel_until),
         Event::SeatsAdded(e) => closes(&e.subscription, e.reduce_until),
-        Event::SubscriptionRenewed(e) => {
-            let mut warnings = closes(&e.subscription, e.cancel_until);
-            let upgraded = e.change.as_ref().and_then(|change| change.offer.as_ref());
-            if let Some(upgraded) = upgraded.filter(|upgraded| !upgraded.manual.is_empty()) {
-                warnings.push(Warning::LicencesToMoveByHand { users: upgraded.manual.clone() });
-            }
-            warnings
-        }
+        Event::SubscriptionRenewed(e) => renewed(e),
         Event::ShortfallRaised(e) => vec![Warning::LicencesWillExceedSeats {
             offer: e.offer.clone(),
             valid: e.valid,
@@ -217,21 +211,8 @@ fn of_event(event: &Event) -> Vec<Warning> {
         }],
         Event::SubscriptionUpgraded(e) => of_upgrade(e),
         Event::EndOfTermActionSet(e) => after_the_term(e),
-        Event::SubscriptionSuspended(e) => {
-            let subscription = || e.subscription.clone();
-            let continues = Warning::BillingContinues { subscription: subscription() };
-            let deleted =
-                e.delete_at.map(|at| Warning::WillBeDeleted { subscription: subscription(), at });
-            (!e.billing_stops).then_some(continues).into_iter().chain(deleted).collect()
-        }
-        Event::SubscriptionResumed(e) => match e.end_of_term {
-            EndOfTermAction::Renew => Vec::new(),
-            EndOfTermAction::Cancel
-            | EndOfTermAction::ExtendedServiceTerm
-            | EndOfTermAction::Lapse => {
-                vec![Warning::RenewalStaysOff { subscription: e.subscription.clone() }]
-            }
-        },
+        Event::SubscriptionSuspended(e) => suspended(e),
+        Event::SubscriptionResumed(e) => resumed(e),
         Event::OpeningBalanceImported(e) => of_import(e),
         Event::CustomerRegistered(_)
         | Event::CustomerChanged(_)
@@ -273,6 +254,31 @@ fn of_event(event: &Event) -> Vec<Warning> {
         | Event::PriceListImported(_)
         | Event::OfferMatrixImported(_)
         | Event::PolicySet(_) => Vec::new(),
+    }
+}
+
+fn renewed(e: &SubscriptionRenewed) -> Vec<Warning> {
+    let upgraded = e.change.as_ref().and_then(|change| change.offer.as_ref());
+    let manual = upgraded.map(|upgraded| &upgraded.manual).filter(|manual| !manual.is_empty());
+    let mut warnings = closes(&e.subscription, e.cancel_until);
+    warnings.extend(manual.map(|users| Warning::LicencesToMoveByHand { users: users.clone() }));
+    warnings
+}
+
+fn suspended(e: &SubscriptionSuspended) -> Vec<Warning> {
+    let subscription = || e.subscription.clone();
+    let continues = Warning::BillingContinues { subscription: subscription() };
+    let continues = (!e.billing_stops).then_some(continues);
+    let deleted = e.delete_at.map(|at| Warning::WillBeDeleted { subscription: subscription(), at });
+    continues.into_iter().chain(deleted).collect()
+}
+
+fn resumed(e: &SubscriptionResumed) -> Vec<Warning> {
+    match e.end_of_term {
+        EndOfTermAction::Renew => Vec::new(),
+        EndOfTermAction::Cancel | EndOfTermAction::ExtendedServiceTerm | EndOfTermAction::Lapse => {
+            vec![Warning::RenewalStaysOff { subscription: e.subscription.clone() }]
+        }
     }
 }
 

@@ -10,13 +10,11 @@ use super::purchase::first_charge;
 use super::renewal::{other_action, over};
 use super::seats::deadline;
 use super::trials::not_on_trial;
-use super::{Context, Rejection, by_scheduler, drop_in_any_case, known, within_term};
+use super::{Context, Rejection, by_scheduler, known, within_term};
 use crate::calendar::{BillingCycle, TermDuration, renewal_due, term};
 use crate::catalogue::{Catalogue, ExtendedTermRules, Programme};
 use crate::customer::command::{EndOfTermAction, Expire};
-use crate::customer::event::{
-    DropCause, Event, ExtendedServiceTermStarted, SubscriptionExpired, TermPlan,
-};
+use crate::customer::event::{Event, ExtendedServiceTermStarted, SubscriptionExpired, TermPlan};
 use crate::customer::rejection::NotExtended;
 use crate::customer::state::{Customer, Status, Subscription};
 use crate::money::Money;
@@ -58,8 +56,7 @@ pub(super) fn expire(
         || matches!(&event, Event::SubscriptionExpired(e) if e.disable_at.is_none());
     let removed = if stops { s.seats_in_service() } else { 0 };
     let shortfall = shortfall_after(customer, &s.offer, 0, removed);
-    let dropped = drop_in_any_case(s, DropCause::NotRenewed);
-    Ok([event].into_iter().chain(dropped).chain(shortfall).collect())
+    Ok([event].into_iter().chain(shortfall).collect())
 }
 
 /// What follows a term in service. A term that could have been extended has no time of grace: the service

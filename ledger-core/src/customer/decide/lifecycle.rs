@@ -18,6 +18,8 @@ use crate::customer::event::{
 use crate::customer::state::{Customer, Status, Subscription};
 use crate::ids::Role;
 
+/// What is planned for the renewal goes, whatever the programme keeps: planning needs an active
+/// subscription. Source: domain, section 1.2 and section 2, no. 10.
 pub(super) fn suspend(
     context: &Context<'_>,
     customer: &Customer,
@@ -40,12 +42,10 @@ pub(super) fn suspend(
     let rules = programme.suspension.as_ref().ok_or_else(|| Rejection::SuspensionNotOffered {
         programme: customer.profile.programme.clone(),
     })?;
-    // What the vendor has done is not to be blocked, and without a renewal nothing can be planned.
-    let dropped = if by_vendor || rules.turns_renewal_off {
-        drop_in_any_case(s, DropCause::Suspended)
-    } else {
-        drop_scheduled(programme, s, DropCause::Suspended)?
-    };
+    // What the vendor has done is not to be blocked.
+    if !by_vendor {
+        drop_scheduled(programme, s, DropCause::Suspended)?;
+    }
     let delete_at =
         if is_suspended { s.delete_at } else { days_after(context.now, rules.days_max)? };
 
@@ -60,7 +60,7 @@ pub(super) fn suspend(
         let (subscription, action) = (s.id.clone(), EndOfTermAction::Lapse);
         events.push(Event::EndOfTermActionSet(EndOfTermActionSet { subscription, action }));
     }
-    events.extend(dropped);
+    events.extend(drop_in_any_case(s, DropCause::Suspended));
     events.extend(shortfall_after(customer, &s.offer, 0, s.seats_in_service()));
     Ok(events)
 }
@@ -135,8 +135,7 @@ pub(super) fn delete(
     }
     not_before(context, c.due_at)?;
 
-    let dropped = drop_in_any_case(s, DropCause::NotRenewed);
-    Ok([deleted(s)].into_iter().chain(dropped).collect())
+    Ok(vec![deleted(s)])
 }
 
 pub(super) fn deleted(s: &Subscription) -> Event {

@@ -1,15 +1,15 @@
 //! The next term with everything planned for it: checked when it is planned, and again when it begins.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::alignment::{alignable, aligned};
 use super::limits::{not_above_maximum, not_below_assigned, not_below_minimum};
-use super::promotions::promoted;
+use super::promotions::{Promoted, promoted};
 use super::purchase::{enough_for_base, first_charge, may_be_sold};
 use super::upgrade::{UsersMoved, possible, users_moved};
 use super::{Context, Rejection};
-use crate::calendar::{Period, renewal_due, term};
-use crate::catalogue::{Offer, Programme};
+use crate::calendar::{Period, TermDuration, renewal_due, term};
+use crate::catalogue::{Offer, Programme, Quote};
 use crate::customer::event::{
     AppliedPromotion, ChargeBasis, DropCause, OfferChange, RenewalChange, RenewalSettings, TermPlan,
 };
@@ -59,15 +59,8 @@ impl<'a> Renewal<'a> {
         }
         let offer = context.offer(offer_id)?;
         let quote = context.quote(customer, offer_id, plan)?;
-        let all_seats = self.all_seats(settings);
-        let promotion = settings.promotion.as_ref();
         let begins_at = renewal_due(s.term.end)?;
-        let at_renewal = Context { effective_at: begins_at, ..*context };
-        let promoted =
-            promoted(&at_renewal, customer, promotion, offer_id, plan.term, all_seats, &quote)?;
-        if let Some(promotion) = promoted.unused {
-            return Err(Rejection::PromotionForOtherTerms { promotion, term: plan.term });
-        }
+        let promoted = self.promoted(settings, begins_at, (offer_id, plan.term), &quote)?;
         let term = self.term(settings, begins_at.date_naive(), plan, offer)?;
         let quantity = settings.quantity;
         let basis = first_charge(programme, plan, term, promoted.price, quantity)?;
@@ -135,6 +128,31 @@ impl<'a> Renewal<'a> {
             });
         }
         Ok(())
+    }
+
+    /// The price under the promotion that is planned. Waiting does not help: the renewal comes when it
+    /// comes.
+    fn promoted(
+        &self,
+        settings: &RenewalSettings,
+        begins_at: DateTime<Utc>,
+        (offer, term): (&OfferId, TermDuration),
+        quote: &Quote,
+    ) -> Result<Promoted, Rejection> {
+        let Self { context, customer, .. } = *self;
+        let at_renewal = Context { effective_at: begins_at, ..*context };
+        let (promotion, seats) = (settings.promotion.as_ref(), self.all_seats(settings));
+        let promoted = promoted(&at_renewal, customer, promotion, offer, term, seats, quote);
+        let promoted = promoted.map_err(|mut rejection| {
+            if let Rejection::PromotionNotInForce { begins_at, .. } = &mut rejection {
+                *begins_at = None;
+            }
+            rejection
+        })?;
+        match promoted.unused {
+            Some(promotion) => Err(Rejection::PromotionForOtherTerms { promotion, term }),
+            None => Ok(promoted),
+        }
     }
 
     /// All seats of the offer that the customer will have from us.
