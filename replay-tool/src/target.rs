@@ -210,7 +210,11 @@ fn post(server: &Server, told: &Told, is_preview: bool) -> Result<Answer, Failur
     let text = |name: &str| answer.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
     match (status, text("code"), text("detail")) {
         (401, _, _) => Err(server.refused()),
-        (400..=428 | 431, Some(code), Some(message)) => Ok(Answer::Refused { code, message, hit }),
+        (400..=428 | 431, Some(code), Some(message)) => {
+            // A server ends its sentences, the ledger does not.
+            let message = message.trim_end_matches('.').to_owned();
+            Ok(Answer::Refused { code, message, hit })
+        }
         (_, Some(_), Some(message)) => Err(Failure::Source(message)),
         _ => Err(source::unexpected(&told.path, status)),
     }
