@@ -15,6 +15,9 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Largest catalogue accepted, in bytes: some ten thousand offers.
 pub const CATALOGUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Largest price list or offer matrix accepted, in bytes: some hundred thousand rows.
+pub const PRICE_LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Longest line of a bulk request, in bytes.
 pub const BULK_LINE_BYTES_MAX: usize = BODY_BYTES_MAX;
 

@@ -80,6 +80,10 @@ pub enum Kind {
     LineTooLong,
     /// The body is of another media type.
     MediaTypeUnsupported,
+    /// The file as a whole is no price list or offer matrix.
+    FileUnreadable,
+    /// Rows of the file would be lost.
+    RowsNotUnderstood,
     /// A defect of the ledger.
     Internal,
     /// What is stored is damaged.
@@ -124,7 +128,7 @@ const fn row(kind: Kind, status: u16, code: &'static str, title: &'static str) -
 }
 
 /// Every problem but the rules' refusals.
-pub const TABLE: [Row; 41] = [
+pub const TABLE: [Row; 43] = [
     row(Kind::BodyMalformed, 400, "BODY_MALFORMED", "The body cannot be read"),
     row(Kind::UnknownField, 400, "UNKNOWN_FIELD", "The body has an unknown field"),
     row(Kind::MissingField, 400, "MISSING_FIELD", "The body lacks a field"),
@@ -164,6 +168,8 @@ pub const TABLE: [Row; 41] = [
         "MEDIA_TYPE_UNSUPPORTED",
         "The body has another media type",
     ),
+    row(Kind::FileUnreadable, 422, "FILE_UNREADABLE", "The file cannot be read"),
+    row(Kind::RowsNotUnderstood, 422, "ROWS_NOT_UNDERSTOOD", "Rows of the file would be lost"),
     row(Kind::Internal, 500, "INTERNAL", "The ledger has a defect"),
     row(Kind::LogDamaged, 500, "LOG_DAMAGED", "What is stored is damaged"),
     row(Kind::BackupFailed, 500, "BACKUP_FAILED", "The backup cannot be made"),
@@ -238,6 +244,8 @@ impl Kind {
             | Self::BodyTooLarge
             | Self::LineTooLong
             | Self::MediaTypeUnsupported
+            | Self::FileUnreadable
+            | Self::RowsNotUnderstood
             | Self::Internal
             | Self::LogStopped
             | Self::ViewsStopped
@@ -252,7 +260,7 @@ pub fn rule_status(code: &str) -> u16 {
     match code {
         "CUSTOMER_UNKNOWN" | "SUBSCRIPTION_UNKNOWN" => 404,
         "CUSTOMER_EXISTS" | "SUBSCRIPTION_EXISTS" | "RENEWAL_PENDING" => 409,
-        "SCHEDULER_ONLY" => 403,
+        "SCHEDULER_ONLY" | "OPERATOR_ONLY" | "PARTNER_ONLY" => 403,
         _ => 422,
     }
 }

@@ -23,7 +23,7 @@ use crate::pages;
 use crate::problem::{Kind, Problem};
 use crate::routes::{
     backups, bulk, catalogue, clock, customers, due, health, history, licences, log, metrics,
-    people, proofs, subscriptions, views,
+    opening, people, prices, proofs, subscriptions, views,
 };
 use crate::state::AppState;
 
@@ -49,6 +49,7 @@ pub fn app(state: Arc<AppState>) -> Router {
         .route("/v1/customers/{customer}/licences", get(licences::list))
         .route("/v1/customers/{customer}/licences/{offer}/assign", post(licences::assign))
         .route("/v1/customers/{customer}/licences/{offer}/unassign", post(licences::unassign))
+        .route("/v1/customers/{customer}/opening-balances", post(opening::import))
         .route("/v1/customers/{customer}/audit", get(history::audit))
         .route("/v1/customers/{customer}/charges", get(history::charges))
         .route("/v1/customers/{customer}/history", get(history::history))
@@ -57,6 +58,9 @@ pub fn app(state: Arc<AppState>) -> Router {
         .route("/v1/customers/{customer}/users/{user}/name", get(people::known).post(people::name))
         .route("/v1/due", get(due::list))
         .route("/v1/catalogue", get(catalogue::show).post(catalogue::import))
+        .route("/v1/price-lists", post(prices::import_prices))
+        .route("/v1/offer-matrices", post(prices::import_matrix))
+        .route("/v1/programmes/{programme}/policies", post(prices::set_policy))
         .route("/v1/clock", get(clock::show).post(clock::set))
         .route("/v1/bulk", post(bulk::bulk))
         .route("/v1/views", get(views::show))
@@ -95,6 +99,7 @@ fn changes() -> Router<Arc<AppState>> {
         .route("/end-of-term", post(subscriptions::end_of_term))
         .route("/cancel", post(subscriptions::cancel))
         .route("/upgrade", post(subscriptions::upgrade))
+        .route("/corrections", post(opening::correct))
 }
 
 /// The dashboard.
@@ -164,6 +169,8 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         licences::list,
         licences::assign,
         licences::unassign,
+        opening::import,
+        opening::correct,
         people::name,
         people::known,
         people::erase,
@@ -174,6 +181,9 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         due::list,
         catalogue::show,
         catalogue::import,
+        prices::import_prices,
+        prices::import_matrix,
+        prices::set_policy,
         clock::show,
         clock::set,
         bulk::bulk,

@@ -571,6 +571,10 @@ pub enum EndOfTermName {
     Renew,
     /// The subscription ends.
     Cancel,
+    /// The service goes on by the month, at a premium.
+    ExtendedServiceTerm,
+    /// Automatic renewal is off, and nothing else was chosen.
+    Lapse,
 }
 
 /// When the term of a subscription made by an upgrade ends.

@@ -142,6 +142,7 @@ fn second(server: &Server) -> Arc<AppState> {
             folder.clone(),
             first.ledger.log().clone(),
         )),
+        people: Arc::clone(&first.people),
         backups: command_api::backups::Backups::new(folder, None),
         sessions: command_api::pages::session::Sessions::default(),
         metrics: command_api::metrics::Metrics::default(),

@@ -3,13 +3,13 @@
 //! Reading order; a module uses only those before it:
 //!
 //! - pure: [`error`], [`ids`], [`calendar`], [`money`], [`catalogue`], [`customer`] (command, event, rejection,
-//!   state, decide), [`charges`];
+//!   state, decide), [`price_list`] (vendors' files to commands), [`charges`];
 //! - bytes: [`commit`] (canonical bytes and the hash link), [`codec`] (events to bytes and back),
-//!   [`merkle`] (trees over commits, and what they prove);
+//!   [`opening`] (files of opening balances), [`merkle`] (trees over commits, and what they prove);
 //! - I/O: [`store`] (the seam and two stores), [`folder`] (what lies where on disk),
 //!   [`personal`] (the keys of everything about people), [`derived`] (what
 //!   can be rebuilt, in sled), [`proof`] (signed checkpoints), [`backup`] (a copy of a whole folder),
-//!   [`record`] (commits read back), [`snapshot`] (customers kept for the next time), [`ledger`] (the
+//!   [`record`] (commits read back), [`what_if`] (decided again under other rules), [`snapshot`] (customers kept for the next time), [`ledger`] (the
 //!   only caller of decide and store).
 
 pub mod error;
@@ -24,11 +24,15 @@ pub mod catalogue;
 
 pub mod customer;
 
+pub mod price_list;
+
 pub mod charges;
 
 pub mod commit;
 
 pub mod codec;
+
+pub mod opening;
 
 pub mod merkle;
 
@@ -45,6 +49,8 @@ pub mod proof;
 pub mod backup;
 
 pub mod record;
+
+pub mod what_if;
 
 pub mod snapshot;
 

@@ -218,7 +218,9 @@ pub struct Refusal {
     pub facts: String,
     /// From when on the same command will succeed, if waiting helps.
     pub succeeds_at: Option<DateTime<Utc>>,
-    /// Whether the same command with the same id is decided anew when it is sent again.
+    /// Whether the same command with the same id is decided anew when it is sent again; the first version
+    /// did not say, and never did so.
+    #[serde(default)]
     pub is_transient: bool,
 }
 

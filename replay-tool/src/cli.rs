@@ -1,13 +1,19 @@
 //! What can be typed, and nothing else.
 
+mod import;
+
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand};
 use ledger_core::calendar::midnight;
-use ledger_core::ids::{BackupName, CustomerId, SubscriptionId};
+use ledger_core::ids::{BackupName, CustomerId, Reason, SubscriptionId};
 use ledger_core::proof::note::VerifierKey;
+
+pub use self::import::{
+    ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb, WhatIfArgs,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,6 +27,8 @@ Examples:
   replay-tool backup --data ledger-data --into /mnt/backups/2026-11-21
   replay-tool backup --url http://127.0.0.1:8080 --token-file operator.token --name 2026-11-21
   replay-tool prove 412 > proof.json; replay-tool check-proof proof.json --key NAME+ID+BASE64
+  replay-tool import price-list 2026-11.csv --name prices-2026-11 --at 2026-11-02
+  replay-tool what-if acme --policy nce-strict.toml
   replay-tool bench commands --callers 1,256";
 
 const EXIT_CODES: &str = "\
@@ -29,7 +37,7 @@ Results go to the standard output, messages to the standard error.
 Exit codes:
   0  everything is as it should be
   1  something wrong was found: damage, a log that is not the one that was signed, a proof that proves
-     nothing, or a scenario that fails
+     nothing, a scenario that fails, or a file that is not imported
   2  the command line is wrong
   3  the source, or what it is to be compared with, cannot be opened, reached or believed
   4  what was asked for is not there";
@@ -69,6 +77,11 @@ pub enum Verb {
     CheckProof(CheckProofArgs),
     /// Change the key of a stopped folder; prints the checkpoint in which the old one names the new.
     RotateKey(FolderArgs),
+    /// Bring what is known elsewhere into a ledger; each part once, however often it is run.
+    #[command(subcommand, before_help = import::EXAMPLES, after_help = import::NOTES)]
+    Import(ImportVerb),
+    /// Decide a customer's history again under another catalogue or other rules, and compare.
+    WhatIf(WhatIfArgs),
     /// Measure speed under a load that users have, in a new folder or on a running server.
     #[command(subcommand, before_help = BENCH_EXAMPLES, after_help = BENCH_NOTES)]
     Bench(BenchVerb),
@@ -283,6 +296,9 @@ pub struct ScenarioArgs {
     /// Scenario files, or folders that are searched for *.yaml.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Only those whose rule has this text in it.
+    #[arg(long, value_name = "TEXT")]
+    pub rule: Option<String>,
 }
 
 /// Which views, and where to.
@@ -308,6 +324,40 @@ pub struct BackupArgs {
     /// Where from; a server wants an operator's token.
     #[command(flatten)]
     pub source: SourceArgs,
+}
+
+/// Where commands go: a running server, or a stopped folder.
+#[derive(Args, Clone, Debug)]
+pub struct TargetArgs {
+    /// Which one.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// When this is recorded in a stopped folder, which has no clock; never before what is there.
+    #[arg(long, value_name = "INSTANT", value_parser = from_start, conflicts_with = "url")]
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// Which balances, and whose.
+#[derive(Args, Clone, Debug)]
+pub struct OpeningArgs {
+    /// The file: CSV, or JSON as the vendor gives it. docs/OPENING-BALANCES.md describes both.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Whose subscriptions they are, where the file does not say it.
+    #[arg(long, value_name = "ID")]
+    pub customer: Option<CustomerId>,
+    /// The instant as of which the file tells: an instant, or a date for the start of that UTC day.
+    #[arg(long, value_name = "INSTANT", value_parser = from_start)]
+    pub as_of: DateTime<Utc>,
+    /// Why, for the history.
+    #[arg(long, value_name = "TEXT", default_value = "Opening balance")]
+    pub reason: Reason,
+    /// Say of every line what would become of it, and record nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where to.
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 const EXPECTED: &str =

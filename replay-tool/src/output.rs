@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 /// Results and messages of one run.
@@ -10,7 +11,7 @@ pub struct Output<'a> {
     results: &'a mut (dyn Write + Send),
     messages: &'a mut (dyn Write + Send),
     is_terminal: bool,
-    percent_shown: Option<u64>,
+    bar: Option<ProgressBar>,
 }
 
 impl fmt::Debug for Output<'_> {
@@ -26,7 +27,7 @@ impl<'a> Output<'a> {
         messages: &'a mut (dyn Write + Send),
         is_terminal: bool,
     ) -> Self {
-        Self { results, messages, is_terminal, percent_shown: None }
+        Self { results, messages, is_terminal, bar: None }
     }
 
     /// One line of the result.
@@ -53,21 +54,30 @@ impl<'a> Output<'a> {
         let _ = writeln!(self.messages, "{line}");
     }
 
-    /// How far long work has come; shown on a terminal only, once per percent.
+    /// How far long work has come: a bar, on a terminal only.
     pub fn progress(&mut self, what: &str, done: u64, total: u64) {
-        let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
-        if !self.is_terminal || self.percent_shown == Some(percent) {
+        if !self.is_terminal {
             return;
         }
-        self.percent_shown = Some(percent);
-        let _ = write!(self.messages, "\r{what} {percent} %");
-        let _ = self.messages.flush();
+        let bar = self.bar.get_or_insert_with(bar);
+        bar.set_message(what.to_owned());
+        bar.set_length(total);
+        bar.set_position(done);
     }
 
-    /// Ends the progress line, if one was begun.
+    /// Ends the bar, if one was begun.
     pub fn progress_end(&mut self) {
-        if self.percent_shown.take().is_some() {
-            let _ = writeln!(self.messages);
+        if let Some(bar) = self.bar.take() {
+            bar.finish();
         }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{msg} [{bar:40}] {percent} %, {eta} left");
+    match style {
+        Ok(style) => bar.with_style(style.progress_chars("=> ")),
+        Err(_) => bar,
     }
 }

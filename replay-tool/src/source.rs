@@ -7,16 +7,19 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::TryStreamExt;
+use ledger_core::catalogue::Catalogues;
 use ledger_core::commit::SealedCommit;
+use ledger_core::customer::learn;
 use ledger_core::error::chain;
 use ledger_core::folder::{DataFolder, FolderError};
-use ledger_core::ids::{BackupName, CustomerId, StreamId};
+use ledger_core::ids::{BackupName, CommandId, CustomerId, StreamId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, refusal_of};
 use ledger_core::proof::{Proof, ProofError};
 use ledger_core::record::{Chain, Recorded, Refusal};
 use ledger_core::store::segment::SegmentLog;
 use ledger_core::store::{CommitLog, StoreError};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::cli::SourceArgs;
 use crate::exit::Failure;
@@ -140,6 +143,22 @@ impl Source {
         }
     }
 
+    /// Everything that was ever imported into the catalogue.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when it cannot be read.
+    pub async fn catalogues(&self) -> Result<Catalogues, Failure> {
+        match self {
+            Self::Folder(folder) => Ok(open_ledger(folder).await?.catalogues()),
+            Self::Server(server) => {
+                let imported = server.history(&StreamId::Catalogue)?;
+                let events = imported.iter().flat_map(|recorded| &recorded.events);
+                Ok(events.fold(Catalogues::default(), learn))
+            }
+        }
+    }
+
     /// Hands every commit of a book to `visit`, in order of position.
     ///
     /// # Errors
@@ -255,7 +274,7 @@ fn unread(err: &ExecuteError) -> Failure {
     Failure::Damage(format!("a stored commit cannot be read: {}", chain(err)))
 }
 
-fn garbled(err: &dyn std::error::Error) -> Failure {
+pub(crate) fn garbled(err: &dyn std::error::Error) -> Failure {
     Failure::Damage(format!("the server's answer is not a ledger's: {err}; check --url"))
 }
 
@@ -301,7 +320,16 @@ struct Line {
 }
 
 impl Server {
-    fn new(url: &str, args: &SourceArgs, roles: &'static [&'static str]) -> Result<Self, Failure> {
+    /// The server at `url`, asked in one of `roles`, the first preferred.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when no token can be read.
+    pub(crate) fn new(
+        url: &str,
+        args: &SourceArgs,
+        roles: &'static [&'static str],
+    ) -> Result<Self, Failure> {
         let token = match (&args.tokens, &args.token_file) {
             (Some(file), _) => token_among(file, roles)?,
             (None, Some(file)) => bare_token(file, "give the file with --tokens")?,
@@ -393,6 +421,60 @@ impl Server {
         }
     }
 
+    /// Sends a command to the route at `path`; returns the status, whether it is the answer of an
+    /// earlier request, and the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Source`] when the server cannot be reached or does not answer in JSON.
+    pub(crate) fn post(
+        &self,
+        path: &str,
+        id: &CommandId,
+        body: &serde_json::Map<String, Value>,
+        is_preview: bool,
+    ) -> Result<(u16, bool, Value), Failure> {
+        let request = self
+            .agent
+            .post(format!("{}{path}", self.url))
+            .header("Authorization", format!("Bearer {}", self.token))
+            .header("Idempotency-Key", id.as_str());
+        let request = if is_preview { request.query("dry_run", "true") } else { request };
+        let mut answer = request.send_json(body).map_err(|err| self.unreachable(&err))?;
+        let hit = answer.headers().contains_key("Idempotency-Hit");
+        let status = answer.status().as_u16();
+        let body = answer.body_mut().read_json().map_err(|err| garbled(&err))?;
+        Ok((status, hit, body))
+    }
+
+    /// Sends a file to be imported; returns the status and the answer, be it a problem or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when the server cannot be reached, refuses the token, or answers something else.
+    pub(crate) fn post_file(
+        &self,
+        path: &str,
+        query: &[(&'static str, String)],
+        (media_type, body): (&str, &[u8]),
+    ) -> Result<(u16, Value), Failure> {
+        let address = format!("{}{path}", self.url);
+        let bearer = format!("Bearer {}", self.token);
+        let request = self.agent.post(&address).header("Authorization", bearer);
+        let request = request.content_type(media_type);
+        let add = |request: ureq::RequestBuilder<_>, (name, value): &(&'static str, String)| {
+            request.query(*name, value)
+        };
+        let request = query.iter().fold(request, add);
+        let mut answer = request.send(body).map_err(|err| self.unreachable(&err))?;
+        let status = answer.status().as_u16();
+        if matches!(status, 401 | 403) {
+            return Err(self.refused());
+        }
+        let body = answer.body_mut().with_config().limit(u64::MAX).read_json();
+        Ok((status, body.map_err(|_| unexpected(&address, status))?))
+    }
+
     /// Has the server make a backup called `name`, and waits until it is finished.
     ///
     /// # Errors
@@ -424,13 +506,13 @@ impl Server {
         Failure::Source(format!("{} cannot be reached: {err}; check that it runs there", self.url))
     }
 
-    fn refused(&self) -> Failure {
+    pub(crate) fn refused(&self) -> Failure {
         let (url, roles) = (&self.url, any_of(self.roles));
         Failure::Source(format!("{url} refuses the token: use {roles} token of that server"))
     }
 }
 
-fn unexpected(address: &str, status: u16) -> Failure {
+pub(crate) fn unexpected(address: &str, status: u16) -> Failure {
     Failure::Source(format!(
         "{address} answers with status {status}: check --url and the server's log"
     ))

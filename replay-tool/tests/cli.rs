@@ -501,15 +501,22 @@ fn scenarios_pass_or_fail_with_a_difference() {
     fs::write(dir.path().join("all/bad.yaml"), bad).unwrap();
     let expected = "\
 FAILED all/bad.yaml:1 Delegated administration is granted
-  when 1, GrantDelegatedAdmin at 2024-03-01T00:00:00Z: events: expected DelegatedAdminRevoked, found DelegatedAdminGranted
   source: SEED-2
+  when 1, GrantDelegatedAdmin at 2024-03-01T00:00:00Z
+    events: expected those with -, found those with +
+        - DelegatedAdminRevoked
+        + DelegatedAdminGranted
 1 passed, 1 failed
 ";
     let answer = run_in(dir.path(), &["scenario", "all"]);
     assert_eq!(answer, Answer { code: 1, out: expected.to_owned(), err: String::new() });
     let lines = lines_of_json(&run_in(dir.path(), &["--json", "scenario", "all"]).out);
     assert_eq!(lines[2], json!({ "passed": 1, "failed": 1 }));
+    let step = "when 1, GrantDelegatedAdmin at 2024-03-01T00:00:00Z";
+    assert_eq!(lines[0]["problems"][0]["step"], step);
     assert_eq!(lines[0]["problems"].as_array().unwrap().len(), 1);
+    let one = run_in(dir.path(), &["scenario", "all", "--rule", "no such rule"]);
+    assert_eq!(one, fine("0 passed, 0 failed\n"));
 }
 
 #[test]

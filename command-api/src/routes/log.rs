@@ -24,6 +24,9 @@ use crate::problem::{Kind, Problem};
 use crate::state::AppState;
 use ledger_core::error::chain;
 
+/// Bytes of commits after which a page with a limit ends.
+const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Query of the log.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -32,7 +35,7 @@ pub struct LogQuery {
     /// Only commits after this position.
     #[serde(default)]
     pub after: u64,
-    /// Most commits, at least 1; all when left out.
+    /// Most commits, at least 1; all when left out. Large commits make a page shorter.
     #[serde(default)]
     pub limit: Option<u32>,
     /// Only commits of this stream: `catalogue` or `customer/ID`.
@@ -81,7 +84,16 @@ async fn lines(log: &SegmentLog, query: LogQuery) -> Result<Response, Problem> {
     let commits = commits(log, &query).await?;
     let limit =
         query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let lines = commits.take(limit).map(|stored| {
+    // A page is read as a whole, and a price list takes up megabytes.
+    let bytes_max = query.limit.map_or(usize::MAX, |_| PAGE_BYTES_MAX);
+    let mut bytes: usize = 0;
+    let page = commits.take(limit).take_while(move |stored| {
+        let has_room = bytes < bytes_max;
+        let stored = stored.as_ref().map_or(0, |stored| stored.bytes().len());
+        bytes = bytes.saturating_add(stored);
+        std::future::ready(has_room)
+    });
+    let lines = page.map(|stored| {
         let line = stored.map_err(std::io::Error::other).and_then(|stored| line(&stored));
         // The connection breaks then: a reader must not take half a log for a whole one.
         line.inspect_err(|err| tracing::error!(error = %chain(err), "the log cannot be read"))

@@ -44,6 +44,10 @@ pub struct Programme {
     /// Whether nobody else may sell to the customer. Source: domain, section 6 (US Government).
     #[serde(default)]
     pub single_partner: bool,
+    /// Most days of a delegated administration that ends by itself; any number when left out. Source:
+    /// domain, section 6 (GDAP).
+    #[serde(default)]
+    pub delegated_days_max: Option<u32>,
     /// Most resellers of record of one purchase, by market; one where the market is not listed. Source:
     /// domain, section 6.
     #[serde(default)]
@@ -183,6 +187,10 @@ pub struct UpgradeRules {
     pub refuses_held_target: bool,
     /// Whether holding a service that the target adds, from whomever, forbids the upgrade.
     pub refuses_held_services: bool,
+    /// Whether add-ons that build on the subscription alone forbid the upgrade. Source: domain, section
+    /// 3.1, code 6.
+    #[serde(default)]
+    pub refuses_add_ons: bool,
     /// Whether an existing target still in its cancellation window forbids the upgrade.
     pub refuses_target_in_window: bool,
     /// Whether upgrading all seats keeps the subscription and its id; otherwise a new one is made.

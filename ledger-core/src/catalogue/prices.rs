@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::{ProductKind, Segment};
 use crate::calendar::{BillingCycle, TermDuration};
@@ -77,25 +78,75 @@ pub struct Quote {
     pub price_list: Option<String>,
 }
 
-/// All listed prices, by offer.
+/// All listed prices, by what they are of. What a later list repeats is not stored again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PriceBook {
-    rows: BTreeMap<OfferId, Vec<(Arc<str>, PriceRow)>>,
+    /// Names of the lists, in the order of their import.
+    lists: Vec<Arc<str>>,
+    prices: BTreeMap<OfferId, BTreeMap<PriceOf, Vec<Listed>>>,
+}
+
+/// What an offer's price is of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct PriceOf {
+    plan: (TermDuration, BillingCycle),
+    currency: Currency,
+    market: Option<SmolStr>,
+    segment: Option<Segment>,
+}
+
+/// A price and when it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Listed {
+    price: Decimal,
+    from: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+    /// The list that it was first read in, and the last one that has it, by their numbers.
+    first: usize,
+    last: usize,
+}
+
+impl Listed {
+    fn holds(&self, at: DateTime<Utc>) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
+    }
 }
 
 impl PriceBook {
     /// Adds the rows of a list.
-    #[must_use]
-    pub fn with(mut self, list: &str, rows: &[PriceRow]) -> Self {
-        let list: Arc<str> = list.into();
+    pub(super) fn add(&mut self, list: &str, rows: &[PriceRow]) {
+        let number = self.lists.len();
+        self.lists.push(list.into());
         for row in rows {
-            self.rows.entry(row.offer.clone()).or_default().push((Arc::clone(&list), row.clone()));
+            let of = PriceOf {
+                plan: (row.term, row.billing),
+                currency: row.currency,
+                market: row.market.as_deref().map(SmolStr::new),
+                segment: row.segment,
+            };
+            let listed = self.prices.entry(row.offer.clone()).or_default().entry(of).or_default();
+            // Of what began together, the one imported last holds: no earlier one need be compared.
+            match listed.iter_mut().rfind(|known| known.from == row.from) {
+                Some(known) if known.price == row.price && known.until == row.until => {
+                    known.last = number;
+                }
+                Some(_) | None => {
+                    let PriceRow { price, from, until, .. } = *row;
+                    listed.push(Listed { price, from, until, first: number, last: number });
+                }
+            }
         }
-        self
+    }
+
+    /// Whether any list has the offer.
+    #[must_use]
+    pub fn lists(&self, offer: &OfferId) -> bool {
+        self.prices.contains_key(offer)
     }
 
     /// The price in force at `at`: of rows that overlap, the one that began last; of two that began
-    /// together, the one imported last. Source: domain, section 4.7 and section 10, no. 41.
+    /// together, the one imported last, or else the one for this very market and segment. Source:
+    /// domain, section 4.7 and section 10, no. 41.
     #[must_use]
     pub fn price(
         &self,
@@ -104,17 +155,93 @@ impl PriceBook {
         (market, segment, currency): (&str, Segment, Currency),
         at: DateTime<Utc>,
     ) -> Option<Quote> {
-        let holds = |row: &PriceRow| {
-            (row.term, row.billing) == plan
-                && row.currency == currency
-                && row.market.as_deref().is_none_or(|listed| listed == market)
-                && row.segment.is_none_or(|listed| listed == segment)
-                && row.from.is_none_or(|from| from <= at)
-                && row.until.is_none_or(|until| at < until)
-        };
-        let rows = self.rows.get(offer)?.iter().filter(|(_, row)| holds(row));
-        let (list, row) = rows.max_by_key(|(_, row)| row.from)?;
-        let price = Money { amount: row.price, currency };
-        Some(Quote { price, price_list: Some(list.to_string()) })
+        let prices = self.prices.get(offer)?;
+        let markets = [None, Some(SmolStr::new(market))];
+        let segments = [None, Some(segment)];
+        let of = markets.iter().flat_map(|market| {
+            segments.map(|segment| PriceOf { plan, currency, market: market.clone(), segment })
+        });
+        let listed = of.filter_map(|of| prices.get(&of)).flatten();
+        let listed = listed
+            .filter(|listed| listed.holds(at))
+            .max_by_key(|listed| (listed.from, listed.last))?;
+        let price = Money { amount: listed.price, currency };
+        Some(Quote { price, price_list: self.lists.get(listed.first).map(ToString::to_string) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(market: Option<&str>, price: &str, from: Option<&str>, until: Option<&str>) -> PriceRow {
+        let at = |text: &str| text.parse().unwrap();
+        PriceRow {
+            offer: OfferId::try_new("o1").unwrap(),
+            term: TermDuration::P1Y,
+            billing: BillingCycle::Annual,
+            market: market.map(ToOwned::to_owned),
+            segment: None,
+            currency: Currency::EUR,
+            price: price.parse().unwrap(),
+            from: from.map(at),
+            until: until.map(at),
+        }
+    }
+
+    fn quoted(book: &PriceBook, market: &str, at: &str) -> Option<(String, String)> {
+        let plan = (TermDuration::P1Y, BillingCycle::Annual);
+        let buyer = (market, Segment::Commercial, Currency::EUR);
+        let quote = book.price(&OfferId::try_new("o1").unwrap(), plan, buyer, at.parse().unwrap());
+        quote.map(|quote| (quote.price.amount.to_string(), quote.price_list.unwrap()))
+    }
+
+    fn said(price: &str, list: &str) -> Option<(String, String)> {
+        Some((price.to_owned(), list.to_owned()))
+    }
+
+    #[test]
+    fn of_rows_that_overlap_the_one_that_began_last_holds_until_its_end() {
+        let october = Some("2021-10-01T00:00:00Z");
+        let (november, end) = (Some("2021-11-01T00:00:00Z"), Some("2021-12-01T00:00:00Z"));
+        let mut book = PriceBook::default();
+        book.add("a", &[row(None, "10", october, None), row(None, "12", november, end)]);
+        assert_eq!(quoted(&book, "FR", "2021-09-30T23:59:59.999Z"), None);
+        assert_eq!(quoted(&book, "FR", "2021-10-31T23:59:59.999Z"), said("10", "a"));
+        assert_eq!(quoted(&book, "FR", "2021-11-01T00:00:00Z"), said("12", "a"));
+        assert_eq!(quoted(&book, "FR", "2021-12-01T00:00:00Z"), said("10", "a"));
+    }
+
+    #[test]
+    fn of_rows_that_began_together_the_list_imported_last_wins_then_the_nearer_market() {
+        let at = "2026-01-01T00:00:00Z";
+        let mut book = PriceBook::default();
+        book.add("a", &[row(Some("FR"), "9", None, None), row(None, "10", None, None)]);
+        assert_eq!(quoted(&book, "FR", at), said("9", "a"));
+        assert_eq!(quoted(&book, "BE", at), said("10", "a"));
+        book.add("b", &[row(None, "11", None, None)]);
+        assert_eq!(quoted(&book, "FR", at), said("11", "b"));
+    }
+
+    #[test]
+    fn a_row_that_a_later_list_repeats_is_stored_once_and_named_after_the_first() {
+        let at = "2026-01-01T00:00:00Z";
+        let mut book = PriceBook::default();
+        for list in ["a", "b", "c"] {
+            book.add(list, &[row(None, "10", None, None)]);
+        }
+        let stored: usize = book.prices.values().flat_map(BTreeMap::values).map(Vec::len).sum();
+        assert_eq!(stored, 1);
+        assert_eq!(quoted(&book, "FR", at), said("10", "a"));
+    }
+
+    #[test]
+    fn a_price_that_comes_back_after_another_holds_again() {
+        let at = "2026-01-01T00:00:00Z";
+        let mut book = PriceBook::default();
+        for (list, price) in [("a", "10"), ("b", "11"), ("c", "10")] {
+            book.add(list, &[row(None, price, None, None)]);
+        }
+        assert_eq!(quoted(&book, "FR", at), said("10", "c"));
     }
 }

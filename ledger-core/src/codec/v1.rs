@@ -315,6 +315,7 @@ impl From<Programme> for now_catalogue::Programme {
             needs_agreement: false,
             registration_number_markets: BTreeSet::new(),
             single_partner: false,
+            delegated_days_max: None,
             resellers_max: BTreeMap::new(),
             suspension: None,
             ending: EndingRules::default(),
@@ -348,6 +349,7 @@ impl From<UpgradeRules> for now_catalogue::UpgradeRules {
             refuses_held_services: old.refuses_held_services,
             refuses_target_in_window: old.refuses_target_in_window,
             full_keeps_id: old.full_keeps_id,
+            refuses_add_ons: false,
             scheduled: false,
         }
     }

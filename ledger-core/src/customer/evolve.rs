@@ -16,7 +16,7 @@ use super::state::{
     QuantityRequest, Status, Subscription, TermKind,
 };
 use crate::calendar::Period;
-use crate::ids::{GroupId, OfferId, SubscriptionId, UserId};
+use crate::ids::{GroupId, OfferId, PromotionId, SubscriptionId, UserId};
 use crate::money::Money;
 
 /// Folds one event into the state. Total: it never fails and never decides.
@@ -131,13 +131,14 @@ fn apply(customer: &mut Customer, event: &Event) {
         }
         Event::TermChanged(e) => change(customer, &e.subscription, |s| s.change_term(e)),
         Event::BillingFrequencyChosen(e) => change(customer, &e.subscription, |s| {
-            s.next_billing = Some(NextBilling { billing: e.billing, from: e.from });
+            let next = NextBilling { billing: e.billing, from: e.from };
+            s.next_billing = (e.billing != s.plan.billing).then_some(next);
         }),
         Event::BillingFrequencyChanged(e) => change(customer, &e.subscription, |s| {
             s.plan = e.plan;
             s.unit_price = e.basis.unit_price;
-            s.cycle_anchor = e.from;
             s.next_billing = None;
+            s.promotion = None;
         }),
         Event::SubscriptionCancelled(e) => end(customer, &e.subscription, Status::Deleted),
         Event::SubscriptionSuspended(e) => change(customer, &e.subscription, |s| {
@@ -235,7 +236,7 @@ fn apply(customer: &mut Customer, event: &Event) {
             s.delete_at = e.delete_at;
         }),
         Event::SubscriptionDeleted(e) => end(customer, &e.subscription, Status::Deleted),
-        Event::OpeningBalanceImported(e) => insert(customer, imported(e)),
+        Event::OpeningBalanceImported(e) => insert(customer, taken_over(e)),
         Event::CorrectionRecorded(e) => change(customer, &e.subscription, |s| s.correct(e)),
         Event::CustomerRegistered(_)
         | Event::CatalogueImported(_)
@@ -308,11 +309,11 @@ fn assign(
         direct: false,
         groups: BTreeSet::new(),
     });
-    match through {
-        Some(group) => {
-            assignment.groups.insert(group.clone());
-        }
-        None => assignment.direct = true,
+    if let Some(group) = through {
+        assignment.groups.insert(group.clone());
+    } else {
+        assignment.direct = true;
+        usage_location.clone_into(&mut assignment.usage_location);
     }
 }
 
@@ -346,7 +347,8 @@ fn reassign(customer: &mut Customer, users: &[UserId], from: &OfferId, to: &Offe
     }
 }
 
-const fn unplanned(quantity: u32) -> RenewalSettings {
+/// The next term as the present one, but for the quantity.
+pub(super) const fn unplanned(quantity: u32) -> RenewalSettings {
     RenewalSettings { quantity, plan: None, offer: None, end_date: None, promotion: None }
 }
 
@@ -401,12 +403,17 @@ impl From<Begun<'_>> for Subscription {
             billing_stopped: false,
             disable_at: None,
             delete_at: None,
+            promotion: None,
         }
     }
 }
 
+fn promotion_of(applied: Option<&AppliedPromotion>) -> Option<PromotionId> {
+    applied.map(|applied| applied.promotion.clone())
+}
+
 fn purchased(e: &SubscriptionPurchased) -> Subscription {
-    Subscription::from(Begun {
+    let bought = Subscription::from(Begun {
         id: &e.subscription,
         offer: &e.offer,
         title: &e.offer_title,
@@ -421,7 +428,8 @@ fn purchased(e: &SubscriptionPurchased) -> Subscription {
         reduce_until: e.reduce_until,
         full_refund_before: e.full_refund_before,
         bought_at: Some(e.started_at),
-    })
+    });
+    Subscription { promotion: promotion_of(e.promotion.as_ref()), ..bought }
 }
 
 fn tried(e: &TrialStarted, currency: crate::money::Currency) -> Subscription {
@@ -483,6 +491,7 @@ fn upgraded(customer: &mut Customer, e: &SubscriptionUpgraded) {
             s.offer_title.clone_from(&e.target_title);
             s.services = e.target_services.iter().cloned().collect();
             s.unit_price = e.charge.unit_price;
+            s.promotion = promotion_of(e.promotion.as_ref());
             for lot in &mut s.lots {
                 lot.charged_from = e.charge.billable.start;
             }
@@ -519,7 +528,7 @@ fn made_by_upgrade(
     target: &NewSubscription,
     bought_at: Option<DateTime<Utc>>,
 ) -> Subscription {
-    Subscription::from(Begun {
+    let made = Subscription::from(Begun {
         id: &target.subscription,
         offer: &e.target_offer,
         title: &e.target_title,
@@ -534,7 +543,8 @@ fn made_by_upgrade(
         reduce_until: target.reduce_until,
         full_refund_before: target.full_refund_before,
         bought_at,
-    })
+    });
+    Subscription { promotion: promotion_of(e.promotion.as_ref()), ..made }
 }
 
 fn renewed(customer: &mut Customer, e: &SubscriptionRenewed) {
@@ -545,6 +555,7 @@ fn renewed(customer: &mut Customer, e: &SubscriptionRenewed) {
         s.cancel_until = e.cancel_until;
         s.full_refund_before = e.full_refund_before;
         s.kind = TermKind::Paid;
+        s.promotion = promotion_of(e.promotion.as_ref());
         let Some(change) = &e.change else { return };
         s.plan = change.plan;
         let Some(upgraded) = &change.offer else { return };
@@ -558,8 +569,10 @@ fn renewed(customer: &mut Customer, e: &SubscriptionRenewed) {
     }
 }
 
-fn imported(e: &OpeningBalanceImported) -> Subscription {
-    let taken_over = Subscription::from(Begun {
+/// A subscription as it is taken over. When its service or data is to go is not known there, so that
+/// time brings nothing about for one that has ended.
+pub(super) fn taken_over(e: &OpeningBalanceImported) -> Subscription {
+    let begun = Subscription::from(Begun {
         id: &e.subscription,
         offer: &e.offer,
         title: &e.offer_title,
@@ -576,14 +589,16 @@ fn imported(e: &OpeningBalanceImported) -> Subscription {
         bought_at: Some(e.bought_at),
     });
     let last_lot = e.lots.iter().map(|lot| lot.lot).max().unwrap_or(1);
-    let kind = if e.trial { TermKind::Trial { converts: true } } else { TermKind::Paid };
+    let converts = e.end_of_term == EndOfTermAction::Renew;
+    let kind = if e.trial { TermKind::Trial { converts } } else { TermKind::Paid };
     Subscription {
         status: e.status,
         lots: e.lots.clone(),
         last_lot,
         end_of_term: e.end_of_term,
         kind,
-        ..taken_over
+        vendor_reasons: e.vendor_reasons.clone(),
+        ..begun
     }
 }
 
@@ -615,6 +630,7 @@ impl Subscription {
         self.last_lot = lot;
         self.scheduled = None;
         self.next_billing = None;
+        self.promotion = None;
     }
 
     fn change_term(&mut self, e: &TermChanged) {
@@ -647,6 +663,8 @@ impl Subscription {
         }
         if let Some(term_end) = e.term_end {
             self.term.end = term_end;
+            // Another rhythm cannot begin after the term any more.
+            self.next_billing = self.next_billing.filter(|next| next.from <= term_end);
         }
         if let Some(unit_price) = e.unit_price {
             self.unit_price = unit_price;

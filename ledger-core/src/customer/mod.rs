@@ -4,6 +4,7 @@
 //! [`Customer`] (state) with [`evolve`], [`due`] (what time brings), [`decide`] (rules), [`warnings`]
 //! (what a preview says).
 
+mod by_hand;
 mod command;
 mod event;
 mod evolve;
@@ -12,17 +13,23 @@ mod state;
 
 mod decide;
 mod due;
+mod soundness;
 mod warning;
 
 mod account;
 
 pub use account::CustomerAccount;
+pub use by_hand::{ByHandReason, MoveByHand};
 pub use command::*;
-pub use decide::{Context, decide, decide_catalogue};
+pub use decide::{
+    Context, EndDateChoice, EndDateKind, Obstacle, UpgradeChoice, UpgradeIntoExisting, advice,
+    decide, decide_catalogue, end_dates, learn, upgrade_choices,
+};
 pub use due::{Due, WORDS as SCHEDULED, due, due_of, due_of_account};
 pub use event::*;
 pub use evolve::{evolve, fold};
-pub use rejection::{Rejection, Rule};
+pub use rejection::{NotExtended, Rejection, Rule};
+pub use soundness::faults;
 pub use state::{
     Assignment, Customer, DelegatedAdmin, ExternalHolding, FOLD_VERSION, Group, Lot, NextBilling,
     Person, Profile, QuantityRequest, Status, Subscription, TermKind,

@@ -13,7 +13,7 @@ use ledger_core::money::Currency;
 use ledger_core::store::segment::simulated::Random;
 
 use super::model::{Model, Verdict};
-use crate::drafts::{Draft, OFFERS, PROGRAMMES, command};
+use crate::drafts::{Draft, KINDS, PROGRAMMES, command, delegated_admin};
 
 /// A number below a length, which must not be zero.
 pub(crate) fn below(random: &mut Random, length: usize) -> usize {
@@ -30,10 +30,6 @@ pub(crate) fn pick<T: Clone>(random: &mut Random, from: &[T]) -> T {
 /// True once in a while.
 pub(crate) fn one_in(random: &mut Random, times: u64) -> bool {
     random.below(times) == 0
-}
-
-fn small(random: &mut Random, limit: u64) -> u32 {
-    u32::try_from(random.below(limit)).expect("is small")
 }
 
 pub(crate) struct Clients {
@@ -168,7 +164,7 @@ impl Clients {
         }
         self.commands += 1;
         let id = format!("c{}", self.commands);
-        let command = command(customer, &draft(random), self.commands);
+        let command = wish(random, customer, self.commands, now);
         let role = pick(random, &[Role::CustomerAdmin, Role::ResellerAdmin, Role::Operator]);
         let mut request = request(&id, stream, command, role, now);
         if one_in(random, 8) {
@@ -191,7 +187,7 @@ impl Clients {
             match (random.below(3), model.customer(&request.stream)) {
                 (0, Some(customer)) => {
                     self.commands += 1;
-                    request.command = command(customer, &draft(random), self.commands);
+                    request.command = wish(random, customer, self.commands, now);
                 }
                 (1, _) => request.reason = Reason::try_new("another").expect("is valid"),
                 _ => request.actor.id = ActorId::try_new("another").expect("is valid"),
@@ -255,34 +251,13 @@ fn due(customer: &Customer, now: DateTime<Utc>) -> Option<(String, Command)> {
     (first.at <= now).then(|| (first.command_id().to_string(), first.command))
 }
 
-fn draft(random: &mut Random) -> Draft {
-    let (offer, subscription) = (below(random, OFFERS.len()), below(random, 6));
-    let (seats, quantity, user) = (small(random, 8), small(random, 12), random.below(4));
-    let some_quantity = random.flip().then_some(quantity);
-    let user = u8::try_from(user).expect("is small");
-    match random.below(40) {
-        0..5 => Draft::Purchase { offer, monthly: random.flip(), quantity: 1 + 3 * quantity },
-        5..11 => Draft::Add { subscription, seats },
-        11..14 => Draft::Remove { subscription, seats },
-        14..16 => Draft::Schedule { subscription, quantity },
-        16..18 => Draft::EndOfTerm { subscription, renew: random.flip() },
-        18 => Draft::Cancel { subscription },
-        19..21 => Draft::UpgradeNew {
-            subscription,
-            quantity: some_quantity,
-            offer,
-            new_term: random.flip(),
-        },
-        21..23 => Draft::UpgradeExisting {
-            subscription,
-            quantity: some_quantity,
-            offer,
-            target: below(random, 6),
-        },
-        23..27 => Draft::Assign { offer, user },
-        27..29 => Draft::Unassign { offer, user },
-        // Whether these change anything changes quickly.
-        29..39 => Draft::DelegatedAdmin { granted: random.flip() },
-        _ => Draft::External { offer, seats: small(random, 3) },
+/// What somebody wants of a customer: one in four wants what changes something again and again.
+fn wish(random: &mut Random, customer: &Customer, number: usize, now: DateTime<Utc>) -> Command {
+    if one_in(random, 4) {
+        return delegated_admin(random.flip());
     }
+    let mut below = |limit: u64| u16::try_from(random.below(limit)).expect("is small");
+    let kind = below(u64::from(KINDS));
+    let draft = Draft { kind, numbers: std::array::from_fn(|_| below(1 << 16)) };
+    command(customer, &draft, number, now)
 }

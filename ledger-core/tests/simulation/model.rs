@@ -9,7 +9,7 @@ use futures::{FutureExt, TryStreamExt};
 use ledger_core::catalogue::Catalogues;
 use ledger_core::commit::{Commit, Hash, SealedCommit};
 use ledger_core::customer::{
-    Command, Context, Customer, Event, Rejection, decide, decide_catalogue, evolve,
+    Command, Context, Customer, Event, Rejection, decide, decide_catalogue, evolve, learn,
 };
 use ledger_core::ids::{Actor, CommandId, Reason, Role, StreamId};
 use ledger_core::ledger::{ExecuteError, Outcome, Preview, Request, refusal_of};
@@ -339,10 +339,7 @@ impl Model {
         self.keep(commit, Place::Log(commit.version), body)?;
         if let StreamId::Catalogue = id {
             let catalogues = self.catalogues.last().cloned().unwrap_or_default();
-            self.catalogues.push(recorded.events.iter().fold(catalogues, |all, event| {
-                let Event::CatalogueImported(e) = event else { return all };
-                all.with(e.catalogue.clone())
-            }));
+            self.catalogues.push(recorded.events.iter().fold(catalogues, learn));
         }
         let stream = self.streams.entry(id).or_default();
         let state = stream.states.last().cloned().flatten();

@@ -18,7 +18,9 @@ use crate::scenario::run::{Report, run};
 /// [`Failure::Usage`] for a file that is no scenario file, [`Failure::Source`] for one that cannot be
 /// read.
 pub fn scenario(args: &ScenarioArgs, json: bool, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let reports = run_all(&args.files)?;
+    let wanted = args.rule.as_deref().unwrap_or_default().to_lowercase();
+    let mut reports = run_all(&args.files)?;
+    reports.retain(|report| report.rule.to_lowercase().contains(&wanted));
     let failed = reports.iter().filter(|report| !report.problems.is_empty()).count();
     let passed = reports.len().saturating_sub(failed);
     if json {
@@ -40,10 +42,15 @@ fn show(report: &Report, output: &mut Output<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     output.line(format!("FAILED {}:{} {}", report.file, report.line, report.rule))?;
-    for problem in &report.problems {
-        output.line(format!("  {problem}"))?;
-    }
     output.line(format!("  source: {}", report.source))?;
+    let mut step = "";
+    for problem in &report.problems {
+        if problem.step != step {
+            step = &problem.step;
+            output.line(format!("  {step}"))?;
+        }
+        output.line(format!("    {}", problem.differs.replace('\n', "\n    ")))?;
+    }
     Ok(())
 }
 

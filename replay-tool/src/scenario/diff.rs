@@ -1,7 +1,7 @@
 //! Compares what is with the parts of it that a scenario names.
 
 use rust_decimal::Decimal;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::parse::instant;
 
@@ -20,7 +20,10 @@ pub fn differences(path: &str, expected: &Value, actual: Option<&Value>) -> Vec<
     match (expected, actual) {
         (Value::Object(parts), Value::Object(whole)) => parts
             .iter()
-            .flat_map(|(key, part)| differences(&format!("{path}.{key}"), part, whole.get(key)))
+            .flat_map(|(key, part)| match whole.get(key) {
+                None if !part.is_null() => vec![missing(path, key, part, whole)],
+                found => differences(&format!("{path}.{key}"), part, found),
+            })
             .collect(),
         (Value::Array(parts), Value::Array(whole)) if parts.len() == whole.len() => parts
             .iter()
@@ -33,6 +36,39 @@ pub fn differences(path: &str, expected: &Value, actual: Option<&Value>) -> Vec<
         _ if is_same(expected, actual) => Vec::new(),
         _ => vec![format!("{path}: expected {}, found {}", short(expected), short(actual))],
     }
+}
+
+fn missing(path: &str, key: &str, expected: &Value, whole: &Map<String, Value>) -> String {
+    let there: Vec<&str> = whole.keys().map(String::as_str).collect();
+    let there = if there.is_empty() { "nothing".to_owned() } else { there.join(", ") };
+    format!("{path}.{key}: expected {}, but {path} has only {there}", short(expected))
+}
+
+/// Shows two lists that differ, one line each: what both have, what is missing (`-`) and what there is
+/// besides (`+`).
+#[must_use]
+pub fn listed(what: &str, expected: &[String], found: &[String]) -> String {
+    let mut text = format!("{what}: expected those with -, found those with +");
+    let mut show = |sign: char, line: &String| {
+        text.push_str("\n    ");
+        text.push(sign);
+        text.push(' ');
+        text.push_str(line);
+    };
+    let mut left = found;
+    for line in expected {
+        match left.iter().position(|other| other == line) {
+            Some(at) => {
+                let (before, rest) = left.split_at(at);
+                before.iter().for_each(|other| show('+', other));
+                show(' ', line);
+                left = rest.get(1..).unwrap_or_default();
+            }
+            None => show('-', line),
+        }
+    }
+    left.iter().for_each(|other| show('+', other));
+    text
 }
 
 fn is_same(expected: &Value, actual: &Value) -> bool {

@@ -1,14 +1,18 @@
 //! Reads scenario files. Every mistake names its file, its line where it is known, and the key.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use ledger_core::calendar::midnight;
 use ledger_core::catalogue::{Catalogue, SEEDS_TOML};
 use ledger_core::customer::{Command, RegisterCustomer};
-use ledger_core::ids::Role;
+use ledger_core::ids::{Actor, ActorId, Role};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+
+use super::asked::Known;
+use super::examples::fill;
+use super::overlay::merge;
 
 /// A scenario file that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,8 +58,8 @@ pub struct Scenario {
 pub struct Step {
     /// When.
     pub at: DateTime<Utc>,
-    /// In which role.
-    pub role: Role,
+    /// Who asks, and in which role.
+    pub actor: Actor,
     /// What is asked; nothing when time merely passes.
     pub command: Option<Command>,
     /// Whether it goes to the catalogue rather than to the customer.
@@ -174,7 +178,7 @@ impl Fields<'_> {
 
     fn finish(self) -> Result<(), ParseError> {
         let Some(key) = self.left.keys().next() else { return Ok(()) };
-        let known: Vec<&str> = self.known.iter().copied().collect();
+        let known = likely(key, &self.known);
         let message = format!("{} has no key `{key}`; it has {}", self.within, known.join(", "));
         Err(self.reader.wrong(key, message))
     }
@@ -255,8 +259,13 @@ impl<'a> Reader<'a> {
         let mut fields = self.fields("a scenario", value)?;
         let rule = fields.text("rule")?;
         let source = fields.text("source")?;
-        let catalogue = self.catalogue(fields.take("catalogue"))?;
         let programme = fields.take("programme");
+        let overlays = Overlays {
+            catalogue: fields.take("catalogue"),
+            policy: fields.take("policy"),
+            promotions: fields.take("promotions"),
+        };
+        let catalogue = self.catalogue(programme.as_ref(), overlays)?;
         let customer = self.customer(programme, fields.take("customer"))?;
         let clock_runs = self.clock(fields.take("clock").as_ref())?;
         let given = fields.list("given")?.unwrap_or_default();
@@ -265,12 +274,12 @@ impl<'a> Reader<'a> {
         fields.finish()?;
         let pairs = self.pairs(when, then, steps)?;
 
-        let mut before = None;
-        let given = given.into_iter().map(|step| self.step("given", step, &catalogue, &mut before));
+        let (mut before, mut known) = (None, Known::new(&catalogue));
+        let given = given.into_iter().map(|step| self.step("given", step, &mut known, &mut before));
         let given = given.collect::<Result<Vec<_>, _>>()?;
         let mut steps = Vec::new();
         for (when, then) in pairs {
-            let step = self.step("when", when, &catalogue, &mut before)?;
+            let step = self.step("when", when, &mut known, &mut before)?;
             steps.push((step, self.expected(then)?));
         }
         let mut all = given.iter().chain(steps.iter().map(|(step, _)| step));
@@ -316,16 +325,31 @@ impl<'a> Reader<'a> {
             None => Ok(false),
             Some(Some("runs")) => Ok(true),
             Some(_) => {
-                let message = "`clock:` can only be `runs`; leave it out to renew by hand";
+                let message =
+                    "`clock:` can only be `runs`; leave it out to issue by hand what is due";
                 Err(self.wrong("clock", message.to_owned()))
             }
         }
     }
 
-    fn catalogue(&self, overlay: Option<Value>) -> Result<Catalogue, ParseError> {
+    fn catalogue(
+        &self,
+        programme: Option<&Value>,
+        overlays: Overlays,
+    ) -> Result<Catalogue, ParseError> {
         let seeds: toml::Value = toml::from_str(SEEDS_TOML).expect("the seeds are valid TOML");
-        let seeds = serde_json::to_value(seeds).expect("TOML without dates is JSON");
-        let merged = overlay.map_or(seeds.clone(), |overlay| merge(seeds, overlay));
+        let mut merged = serde_json::to_value(seeds).expect("TOML without dates is JSON");
+        merged = merge(merged, overlays.catalogue.unwrap_or_else(|| json!({})));
+        if let Some(promotions) = overlays.promotions {
+            merged = merge(merged, json!({ "promotions": promotions }));
+        }
+        if let Some(policy) = overlays.policy {
+            let Some(programme) = programme.and_then(Value::as_str) else {
+                let message = "`policy:` changes the rules of `programme:`; name it".to_owned();
+                return Err(self.wrong("policy", message));
+            };
+            merged = merge(merged, json!({ "programmes": { programme: policy } }));
+        }
         let catalogue: Catalogue = self.typed("catalogue", "catalogue", merged)?;
         match catalogue.problems().first() {
             None => Ok(catalogue),
@@ -359,7 +383,7 @@ impl<'a> Reader<'a> {
         &self,
         within: &'static str,
         value: Value,
-        catalogue: &Catalogue,
+        known: &mut Known,
         before: &mut Option<DateTime<Utc>>,
     ) -> Result<Step, ParseError> {
         let mut fields = self.fields(within, value)?;
@@ -378,11 +402,11 @@ impl<'a> Reader<'a> {
         if 1 < named.len() {
             return Err(self.wrong(within, format!("{within} names two commands; use two steps")));
         }
-        let command = named.pop().map(|(name, asked)| self.command(name, asked, catalogue));
+        let command = named.pop().map(|(name, asked)| self.command(name, asked, known));
         let command = command.transpose()?;
-        let role = self.role(by, command.as_ref())?;
+        let actor = self.actor(by, command.as_ref())?;
         let to_catalogue = self.to_catalogue(to.as_ref(), command.as_ref())?;
-        Ok(Step { at, role, command, to_catalogue })
+        Ok(Step { at, actor, command, to_catalogue })
     }
 
     fn instant_or(
@@ -410,29 +434,36 @@ impl<'a> Reader<'a> {
         &self,
         name: &'static str,
         asked: Value,
-        catalogue: &Catalogue,
+        known: &mut Known,
     ) -> Result<Command, ParseError> {
-        let asked = match (name, asked) {
-            ("ImportCatalogue", overlay) => {
-                let base = serde_json::to_value(catalogue).expect("a catalogue is JSON");
-                json!({ "catalogue": merge(base, overlay) })
-            }
-            (_, Value::Null) => json!({}),
-            (_, asked) => asked,
-        };
-        let Value::Object(mut fields) = asked else {
+        let asked = if asked.is_null() { json!({}) } else { asked };
+        if !asked.is_object() {
             return Err(self.wrong(name, format!("`{name}:` must be a mapping of its fields")));
-        };
-        fields.insert("command".to_owned(), json!(name));
-        self.typed(name, name, Value::Object(fields))
+        }
+        let mut whole = known.completed(name, asked);
+        whole["command"] = json!(name);
+        let command = self.typed(name, name, whole)?;
+        known.learn(&command);
+        Ok(command)
     }
 
-    fn role(&self, by: Option<Value>, command: Option<&Command>) -> Result<Role, ParseError> {
-        match (by, command) {
-            (Some(by), _) => self.typed("by", "by", by),
-            (None, Some(Command::Renew(_) | Command::Expire(_)) | None) => Ok(Role::Scheduler),
-            (None, Some(_)) => Ok(Role::ResellerAdmin),
-        }
+    /// Who asks: a role, or a mapping of `role` and `id`.
+    fn actor(&self, by: Option<Value>, command: Option<&Command>) -> Result<Actor, ParseError> {
+        let (role, id) = match by {
+            Some(Value::Object(both)) => {
+                let mut fields = self.fields("by", Value::Object(both))?;
+                let both = (fields.take("role"), fields.take("id"));
+                fields.finish()?;
+                both
+            }
+            by => (by, None),
+        };
+        let role = role.map(|role| self.typed("by", "by", role)).transpose()?;
+        let id = id.map(|id| self.typed("by", "by", id)).transpose()?;
+        Ok(Actor {
+            id: id.unwrap_or_else(|| ActorId::try_new("scenario").expect("it is a valid id")),
+            role: role.unwrap_or_else(|| usual_role(command)),
+        })
     }
 
     fn to_catalogue(
@@ -441,7 +472,15 @@ impl<'a> Reader<'a> {
         command: Option<&Command>,
     ) -> Result<bool, ParseError> {
         match to.map(Value::as_str) {
-            None => Ok(matches!(command, Some(Command::ImportCatalogue(_)))),
+            None => Ok(matches!(
+                command,
+                Some(
+                    Command::ImportCatalogue(_)
+                        | Command::ImportPriceList(_)
+                        | Command::ImportOfferMatrix(_)
+                        | Command::SetPolicy(_)
+                )
+            )),
             Some(Some("catalogue")) => Ok(true),
             Some(Some("customer")) => Ok(false),
             Some(_) => Err(self.wrong("to", "`to:` is `catalogue` or `customer`".to_owned())),
@@ -531,6 +570,39 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Of many names those that begin most like `key`; of a few all.
+fn likely<'a>(key: &str, known: &BTreeSet<&'a str>) -> Vec<&'a str> {
+    const FEW: usize = 16;
+    let alike = |name: &&str| name.chars().zip(key.chars()).take_while(|(a, b)| a == b).count();
+    let most = known.iter().map(alike).max().unwrap_or(0);
+    let is_listed = |name: &&&str| known.len() <= FEW || alike(*name) == most;
+    known.iter().filter(is_listed).copied().collect()
+}
+
+/// What a scenario changes of the catalogue of the sources.
+struct Overlays {
+    catalogue: Option<Value>,
+    policy: Option<Value>,
+    promotions: Option<Value>,
+}
+
+/// Who issues a command when nothing is said: the scheduler what time brings about, the reseller the rest.
+const fn usual_role(command: Option<&Command>) -> Role {
+    match command {
+        None
+        | Some(
+            Command::Renew(_)
+            | Command::Expire(_)
+            | Command::EndTrial(_)
+            | Command::ApplyBillingFrequency(_)
+            | Command::Disable(_)
+            | Command::Delete(_)
+            | Command::EndDelegatedAdmin(_),
+        ) => Role::Scheduler,
+        Some(_) => Role::ResellerAdmin,
+    }
+}
+
 /// Reads an instant: RFC 3339, or a date alone for its first instant in UTC.
 #[must_use]
 pub fn instant(text: &str) -> Option<DateTime<Utc>> {
@@ -549,70 +621,4 @@ fn fraction(value: &Value) -> Option<String> {
         Value::Object(fields) => fields.values().find_map(fraction),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
-}
-
-/// Lays `overlay` over `base`: mappings are merged, null removes, plans are merged by term and
-/// billing, everything else is replaced.
-fn merge(base: Value, overlay: Value) -> Value {
-    let (Value::Object(mut base), Value::Object(overlay)) = (base, overlay.clone()) else {
-        return overlay;
-    };
-    for (key, value) in overlay {
-        let before = base.remove(&key);
-        let merged = match (key.as_str(), before, value) {
-            (_, _, Value::Null) => continue,
-            ("plans", Some(Value::Array(before)), Value::Array(plans)) => {
-                merge_plans(before, plans)
-            }
-            (_, Some(before), value) => merge(before, value),
-            (_, None, value) => value,
-        };
-        base.insert(key, merged);
-    }
-    Value::Object(base)
-}
-
-fn merge_plans(mut plans: Vec<Value>, overlay: Vec<Value>) -> Value {
-    for plan in overlay {
-        let same = |before: &&mut Value| {
-            before.get("term") == plan.get("term") && before.get("billing") == plan.get("billing")
-        };
-        match plans.iter_mut().find(same) {
-            Some(before) => *before = merge(before.take(), plan),
-            None => plans.push(plan),
-        }
-    }
-    Value::Array(plans)
-}
-
-fn fill(value: &Value, example: &Map<String, Value>) -> Value {
-    match value {
-        Value::String(text) => fill_text(text, example),
-        Value::Array(list) => list.iter().map(|value| fill(value, example)).collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(key, value)| {
-                let key = fill_text(key, example).as_str().map_or(key.clone(), ToOwned::to_owned);
-                (key, fill(value, example))
-            })
-            .collect::<BTreeMap<_, _>>()
-            .into_iter()
-            .collect::<Map<_, _>>()
-            .into(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
-    }
-}
-
-/// A text that is one placeholder becomes the example's value; placeholders within are replaced.
-fn fill_text(text: &str, example: &Map<String, Value>) -> Value {
-    let mut filled = text.to_owned();
-    for (name, value) in example {
-        let placeholder = format!("<{name}>");
-        if text == placeholder {
-            return value.clone();
-        }
-        let written = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-        filled = filled.replace(&placeholder, &written);
-    }
-    Value::String(filled)
 }

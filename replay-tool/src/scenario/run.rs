@@ -1,21 +1,22 @@
 //! Runs scenarios in memory: decide, evolve, compare, and check the laws that always hold.
 
-use std::collections::BTreeSet;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use ledger_core::catalogue::Catalogues;
-use ledger_core::charges::lines;
-use ledger_core::codec::{CODEC, decode, encode};
 use ledger_core::customer::{
-    Command, Context, Customer, Event, Rejection, Subscription, decide, decide_catalogue, due,
-    evolve, fold, warnings,
+    Command, Context, Customer, Event, Rejection, Warning, advice, decide, decide_catalogue, due,
+    evolve, learn, warnings,
 };
-use ledger_core::ids::{Actor, ActorId, CustomerId, OfferId, Role};
+use ledger_core::ids::{Actor, ActorId, CustomerId, Role};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::diff::differences;
+use super::coverage::Coverage;
+use super::diff::{differences, listed};
+use super::laws::broken;
 use super::parse::{Expected, Named, Scenario, Step};
+use super::view::{charges, view};
 
 /// The one customer of every scenario.
 const CUSTOMER: &str = "acme";
@@ -32,38 +33,24 @@ pub struct Report {
     /// Where the rule comes from.
     pub source: String,
     /// What was not as expected; empty when it passed.
-    pub problems: Vec<String>,
+    pub problems: Vec<Problem>,
     /// What it names in its expectations.
     #[serde(skip)]
     pub coverage: Coverage,
 }
 
-/// What scenarios name in expectations that came true.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Coverage {
-    /// Codes of rules that said no.
-    pub rejections: BTreeSet<String>,
-    /// Names of events.
-    pub events: BTreeSet<String>,
-    /// Why planned quantities were dropped.
-    pub drop_causes: BTreeSet<String>,
-    /// Types of charge lines.
-    pub charge_types: BTreeSet<String>,
-    /// Kinds of warnings.
-    pub warnings: BTreeSet<String>,
-    /// Upgrades that were accepted: programme, from, to.
-    pub upgrades: BTreeSet<(String, String, String)>,
+/// One thing that was not as expected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The step it came up in: its kind and number, its command and its instant.
+    pub step: String,
+    /// What differs, on one or more lines.
+    pub differs: String,
 }
 
-impl Coverage {
-    /// Adds what another scenario covers.
-    pub fn add(&mut self, other: Self) {
-        self.rejections.extend(other.rejections);
-        self.events.extend(other.events);
-        self.drop_causes.extend(other.drop_causes);
-        self.charge_types.extend(other.charge_types);
-        self.warnings.extend(other.warnings);
-        self.upgrades.extend(other.upgrades);
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.step, self.differs)
     }
 }
 
@@ -83,13 +70,15 @@ pub fn run(scenario: &Scenario) -> Report {
 }
 
 /// The customer and the catalogue as the steps have made them.
+#[derive(Clone)]
 struct World {
     customer_id: CustomerId,
     catalogues: Catalogues,
     clock_runs: bool,
     state: Option<Customer>,
     history: Vec<Event>,
-    problems: Vec<String>,
+    advice: Vec<Warning>,
+    problems: Vec<Problem>,
     coverage: Coverage,
 }
 
@@ -101,6 +90,7 @@ impl World {
             clock_runs: scenario.clock_runs,
             state: None,
             history: Vec::new(),
+            advice: Vec::new(),
             problems: Vec::new(),
             coverage: Coverage::default(),
         }
@@ -113,7 +103,7 @@ impl World {
             let command = Command::RegisterCustomer(customer.clone());
             let step = Step {
                 at: first,
-                role: Role::Operator,
+                actor: actor(Role::Operator),
                 command: Some(command),
                 to_catalogue: false,
             };
@@ -134,30 +124,35 @@ impl World {
     fn happened(&mut self, title: &str, step: &Step) {
         self.let_time_pass(step.at);
         if let Some(command) = &step.command
-            && let Err(rejection) = self.issue(step.at, step.role, step.to_catalogue, command)
+            && let Err(rejection) = self.issue(step.at, &step.actor, step.to_catalogue, command)
         {
             self.problem(title, &format!("it must be accepted, but {}", said_no(&rejection)));
         }
-        self.law(title, step.at);
+        self.law(title);
     }
 
     /// A step under test.
     fn tried(&mut self, title: &str, step: &Step, expected: &Expected) {
         let problems_before = self.problems.len();
+        self.advice.clear();
         let passed = self.let_time_pass(step.at);
         let result = match &step.command {
-            Some(command) => self.issue(step.at, step.role, step.to_catalogue, command),
+            Some(command) => self.issue(step.at, &step.actor, step.to_catalogue, command),
             None => Ok(passed),
         };
         match &result {
             Ok(events) => self.compare_accepted(title, events, expected),
-            Err(rejection) => self.compare_rejected(title, rejection, expected),
+            Err(rejection) => {
+                self.compare_rejected(title, rejection, expected);
+                self.keeps_its_word(title, step, rejection);
+            }
         }
         if let Some(expected) = &expected.state {
-            let state = self.state.as_ref().map(|customer| self.view(customer, step.at));
-            self.problems_at(title, differences("state", expected, state.as_ref()));
+            let context = self.context(step.at, step.at, &step.actor);
+            let state = view(&context, self.state.as_ref(), &self.catalogues);
+            self.problems_at(title, differences("state", expected, Some(&state)));
         }
-        self.law(title, step.at);
+        self.law(title);
         if self.problems.len() == problems_before {
             let programme =
                 self.state.as_ref().map(|customer| customer.profile.programme.to_string());
@@ -172,49 +167,54 @@ impl World {
     fn issue(
         &mut self,
         now: DateTime<Utc>,
-        role: Role,
+        actor: &Actor,
         to_catalogue: bool,
         command: &Command,
     ) -> Result<Vec<Event>, Rejection> {
         if to_catalogue {
             let events = decide_catalogue(&self.catalogues, command)?;
-            for event in &events {
-                self.import(event);
-            }
+            let known = std::mem::take(&mut self.catalogues);
+            self.catalogues = events.iter().fold(known, learn);
             return Ok(events);
         }
-        let actor = actor(role);
         let effective_at = command.due_at().map_or(now, |due_at| due_at.min(now));
-        let catalogue = self.catalogues.in_force(effective_at).cloned();
-        let customer = &self.customer_id;
-        let catalogue = catalogue.as_deref();
-        let context = Context { customer, now, effective_at, actor: &actor, catalogue };
+        let context = self.context(now, effective_at, actor);
         let preview = decide(&context, self.state.as_ref(), command);
         let events = decide(&context, self.state.as_ref(), command);
-        if preview != events {
+        let before = self.state.as_ref();
+        let advised =
+            events.as_ref().map(|events| advice(&context, before, events)).unwrap_or_default();
+        let differs = preview != events;
+        if differs {
             self.problem(command.name(), "its preview differs from its commit");
         }
         let events = events?;
+        self.advice.extend(advised);
         self.state = events.iter().fold(self.state.take(), evolve);
         self.history.extend(events.iter().cloned());
         Ok(events)
     }
 
-    fn import(&mut self, event: &Event) {
-        if let Event::CatalogueImported(e) = event {
-            self.catalogues = std::mem::take(&mut self.catalogues).with(e.catalogue.clone());
-        }
+    fn context<'a>(
+        &'a self,
+        now: DateTime<Utc>,
+        effective_at: DateTime<Utc>,
+        actor: &'a Actor,
+    ) -> Context<'a> {
+        let catalogue = self.catalogues.in_force(effective_at).map(|catalogue| &**catalogue);
+        Context { customer: &self.customer_id, now, effective_at, actor, catalogue }
     }
 
     /// Issues, in order, all that is due by `until`; returns what came of it.
     fn let_time_pass(&mut self, until: DateTime<Utc>) -> Vec<Event> {
         let mut passed = Vec::new();
+        let scheduler = actor(Role::Scheduler);
         while self.clock_runs {
             let Some((due_at, command)) = self.state.as_ref().and_then(|c| next_due(c, until))
             else {
                 break;
             };
-            match self.issue(due_at, Role::Scheduler, false, &command) {
+            match self.issue(due_at, &scheduler, false, &command) {
                 Ok(events) => passed.extend(events),
                 Err(rejection) => {
                     let title = format!("{} at {due_at}", command.name());
@@ -227,11 +227,13 @@ impl World {
     }
 
     fn problem(&mut self, title: &str, problem: &str) {
-        self.problems.push(format!("{title}: {problem}"));
+        self.problems.push(Problem { step: title.to_owned(), differs: problem.to_owned() });
     }
 
     fn problems_at(&mut self, title: &str, problems: Vec<String>) {
-        self.problems.extend(problems.into_iter().map(|problem| format!("{title}: {problem}")));
+        let step = title.to_owned();
+        let problem = |differs| Problem { step: step.clone(), differs };
+        self.problems.extend(problems.into_iter().map(problem));
     }
 
     fn compare_accepted(&mut self, title: &str, events: &[Event], expected: &Expected) {
@@ -257,7 +259,9 @@ impl World {
             self.problems_at(title, compare_list("charges", expected, &charges));
         }
         if let Some(expected) = &expected.warnings {
-            let warnings: Vec<Value> = warnings(events).iter().map(|w| json!(w)).collect();
+            let warnings = warnings(events);
+            let warnings: Vec<Value> =
+                warnings.iter().chain(&self.advice).map(|w| json!(w)).collect();
             self.problems_at(title, compare_list("warnings", expected, &warnings));
         }
     }
@@ -286,82 +290,20 @@ impl World {
     }
 
     /// What holds after every step, whatever the scenario says.
-    fn law(&mut self, title: &str, now: DateTime<Utc>) {
-        let mut broken = Vec::new();
-        if fold(&self.history) != self.state {
-            broken.push("folding the history again gives another state".to_owned());
-        }
-        for event in &self.history {
-            let stored = encode(event).map(|stored| decode(CODEC, &stored));
-            if !stored.is_ok_and(|read| read.is_ok_and(|read| read == *event)) {
-                broken.push(format!("{} does not read back as it was stored", event.name()));
-            }
-            if let Err(err) = lines("acme/1.1", event) {
-                broken.push(format!("{} cannot be charged: {err}", event.name()));
-            }
-        }
-        if let Some(customer) = &self.state {
-            broken.extend(customer.active().flat_map(|s| broken_seats(s, now)));
-            broken.extend(customer.assignments.keys().filter_map(|o| broken_licences(customer, o)));
-            broken.extend(customer.shortfalls.iter().filter_map(|o| broken_licences(customer, o)));
-        }
+    fn law(&mut self, title: &str) {
+        let broken = broken(&self.history, self.state.as_ref());
         self.problems_at(title, broken);
     }
 
-    fn view(&self, customer: &Customer, now: DateTime<Utc>) -> Value {
-        let offers = self.catalogues.iter().flat_map(|catalogue| catalogue.offers.keys());
-        let licences: Map<String, Value> = offers
-            .chain(customer.assignments.keys())
-            .map(|offer| (offer.to_string(), licences(customer, offer)))
-            .collect();
-        let subscriptions: Map<String, Value> = customer
-            .subscriptions
-            .values()
-            .map(|subscription| (subscription.id.to_string(), view(subscription, now)))
-            .collect();
-        json!({
-            "profile": customer.profile,
-            "agreement": customer.agreement,
-            "delegated_admin": customer.delegated_admin.is_some(),
-            "delegation": customer.delegated_admin,
-            "external": customer.external,
-            "subscriptions": subscriptions,
-            "licences": licences,
-            "assignments": customer.assignments,
-            "shortfalls": customer.shortfalls,
-            "users": customer.users,
-            "groups": customer.groups,
-            "portal": customer.portal,
-            "requests": customer.requests,
-            "redemptions": customer.redemptions,
-            "people": customer.people,
-            "is_erased": customer.is_erased,
-        })
-    }
-}
-
-impl Coverage {
-    fn note(&mut self, expected: &Expected, events: &[Event], programme: Option<&str>) {
-        self.rejections.extend(expected.rejected.clone());
-        for (named, event) in expected.events.iter().flatten().zip(events) {
-            self.events.insert(named.name.clone());
-            self.note_event(named, event, programme);
-        }
-        let text =
-            |value: &Value, key| value.get(key).and_then(Value::as_str).map(ToOwned::to_owned);
-        let charges = expected.charges.iter().flatten();
-        self.charge_types.extend(charges.filter_map(|charge| text(charge, "charge_type")));
-        let warnings = expected.warnings.iter().flatten();
-        self.warnings.extend(warnings.filter_map(|warning| text(warning, "warning")));
-    }
-
-    fn note_event(&mut self, named: &Named, event: &Event, programme: Option<&str>) {
-        if let Some(cause) = named.fields.get("cause").and_then(Value::as_str) {
-            self.drop_causes.insert(cause.to_owned());
-        }
-        if let (Event::SubscriptionUpgraded(e), Some(programme)) = (event, programme) {
-            let (from, to) = (e.offer.to_string(), e.target_offer.to_string());
-            self.upgrades.insert((programme.to_owned(), from, to));
+    /// A rule that says when the same command will succeed does not say no to it then.
+    fn keeps_its_word(&mut self, title: &str, step: &Step, rejection: &Rejection) {
+        let (Some(at), Some(command)) = (rejection.succeeds_at(), &step.command) else { return };
+        let mut then = Self { clock_runs: true, ..self.clone() };
+        then.let_time_pass(at);
+        let Err(again) = then.issue(at, &step.actor, step.to_catalogue, command) else { return };
+        let code = again.rule().code;
+        if code == rejection.rule().code {
+            self.problem(title, &format!("{code} said that it succeeds at {at}, and says no then"));
         }
     }
 }
@@ -393,11 +335,10 @@ fn next_due(customer: &Customer, until: DateTime<Utc>) -> Option<(DateTime<Utc>,
 }
 
 fn compare_events(expected: &[Named], events: &[Event]) -> Vec<String> {
-    let wanted: Vec<&str> = expected.iter().map(|named| named.name.as_str()).collect();
-    let found: Vec<&str> = events.iter().map(Event::name).collect();
+    let wanted: Vec<String> = expected.iter().map(|named| named.name.clone()).collect();
+    let found: Vec<String> = events.iter().map(|event| event.name().to_owned()).collect();
     if wanted != found {
-        let wanted = if wanted.is_empty() { "no event".to_owned() } else { wanted.join(", ") };
-        return vec![format!("events: expected {wanted}, found {}", names(events))];
+        return vec![listed("events", &wanted, &found)];
     }
     let pairs = expected.iter().zip(events);
     let compare = |(named, event): (&Named, &Event)| {
@@ -408,8 +349,9 @@ fn compare_events(expected: &[Named], events: &[Event]) -> Vec<String> {
 
 fn compare_list(what: &str, expected: &[Value], found: &[Value]) -> Vec<String> {
     if expected.len() != found.len() {
-        let found = found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n      ");
-        return vec![format!("{what}: expected {}, found\n      {found}", expected.len())];
+        let keys = named_in(expected);
+        let shown = |all: &[Value]| all.iter().map(|one| brief(one, &keys)).collect::<Vec<_>>();
+        return vec![listed(what, &shown(expected), &shown(found))];
     }
     let compare = |((expected, found), number): ((&Value, &Value), u32)| {
         differences(&format!("{what}[{number}]"), expected, Some(found))
@@ -417,52 +359,26 @@ fn compare_list(what: &str, expected: &[Value], found: &[Value]) -> Vec<String> 
     expected.iter().zip(found).zip(1_u32..).flat_map(compare).collect()
 }
 
-/// Charge lines with their amount and currency side by side.
-fn charges(events: &[Event]) -> Vec<Value> {
-    let lines = events.iter().flat_map(|event| lines("acme/1.1", event).unwrap_or_default());
-    lines
-        .map(|line| {
-            let mut value = json!(line);
-            value["currency"] = json!(line.amount.currency);
-            value["amount"] = json!(line.amount.amount);
-            value
-        })
-        .collect()
-}
+/// What says most about a charge line or a warning when an expectation names nothing of it.
+const TELLING: [&str; 6] =
+    ["warning", "charge_type", "subscription", "quantity", "billable_days", "amount"];
 
-fn view(subscription: &Subscription, now: DateTime<Utc>) -> Value {
-    let mut value = json!(subscription);
-    value["refundable"] = json!(subscription.refundable(now));
-    value["cancellable"] = json!(subscription.is_cancellable(now));
-    value
-}
-
-fn licences(customer: &Customer, offer: &OfferId) -> Value {
-    let (valid, assigned) = (customer.valid(offer), customer.assigned(offer));
-    json!({ "valid": valid, "assigned": assigned, "available": valid.saturating_sub(assigned) })
-}
-
-fn broken_seats(s: &Subscription, now: DateTime<Utc>) -> Vec<String> {
-    let seats = s.lots.iter().fold(0_u32, |sum, lot| sum.saturating_add(lot.seats));
-    let open = s.lots.iter().filter(|lot| lot.reduce_until.is_some_and(|until| now <= until));
-    let open = open.fold(0_u32, |sum, lot| sum.saturating_add(lot.seats));
-    let mut broken = Vec::new();
-    if seats != s.quantity {
-        broken.push(format!("{}: its lots hold {seats} seats, not {}", s.id, s.quantity));
+fn named_in(expected: &[Value]) -> Vec<String> {
+    let named = expected.iter().filter_map(Value::as_object).flat_map(|fields| fields.keys());
+    let mut keys: Vec<String> = Vec::new();
+    for key in named {
+        if !keys.contains(key) {
+            keys.push(key.clone());
+        }
     }
-    if open != s.refundable(now) {
-        broken.push(format!("{}: {open} seats are in open lots, not {}", s.id, s.refundable(now)));
+    if keys.is_empty() {
+        return TELLING.map(ToOwned::to_owned).to_vec();
     }
-    broken
+    keys
 }
 
-fn broken_licences(customer: &Customer, offer: &OfferId) -> Option<String> {
-    let is_short = customer.valid(offer) < customer.assigned(offer);
-    let is_raised = customer.shortfalls.contains(offer);
-    (is_short != is_raised).then(|| {
-        let (valid, assigned) = (customer.valid(offer), customer.assigned(offer));
-        format!(
-            "{offer}: {assigned} of {valid} licences are assigned, but shortfall is {is_raised}"
-        )
-    })
+fn brief(value: &Value, keys: &[String]) -> String {
+    let named = keys.iter().filter_map(|key| Some((key, value.get(key)?)));
+    let fields: Vec<String> = named.map(|(key, value)| format!("{key}: {value}")).collect();
+    format!("{{ {} }}", fields.join(", "))
 }

@@ -37,7 +37,6 @@ pub enum Transfer {
 impl Transfer {
     /// Whether it is what is done when nothing is said.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
     pub const fn is_automatic(&self) -> bool {
         matches!(self, Self::Automatic)
     }

@@ -1,10 +1,10 @@
 //! Limits on quantities: smallest, largest, number of changes, and the shortfall of licences.
 
 use crate::catalogue::{BelowAssigned, Offer, Programme};
-use crate::customer::event::{Event, LotUse, ShortfallCleared, ShortfallRaised};
+use crate::customer::event::{Event, LotUse, QuantityChange, ShortfallCleared, ShortfallRaised};
 use crate::customer::rejection::Rejection;
 use crate::customer::state::{Customer, Lot, Subscription};
-use crate::ids::OfferId;
+use crate::ids::{OfferId, UserId};
 
 /// Refuses a quantity of zero.
 pub(super) fn not_zero(quantity: u32) -> Result<(), Rejection> {
@@ -26,7 +26,8 @@ pub(super) fn not_below_minimum(
     Ok(())
 }
 
-/// Refuses more seats, over all subscriptions and partners, than the offer allows.
+/// Refuses more seats, over all subscriptions and partners, than the offer allows; those of suspended
+/// subscriptions count. Source: domain, section 2, no. 2.
 pub(super) fn not_above_maximum(
     customer: &Customer,
     id: &OfferId,
@@ -35,7 +36,7 @@ pub(super) fn not_above_maximum(
 ) -> Result<(), Rejection> {
     let Some(seats_max) = offer.seats_max else { return Ok(()) };
     let elsewhere = customer.external.get(id).map_or(0, |holding| holding.seats);
-    let held = customer.valid(id).saturating_add(elsewhere);
+    let held = customer.seats(id).saturating_add(elsewhere);
     let remaining = seats_max.saturating_sub(held);
     if remaining < added {
         return Err(Rejection::AboveMaximum { offer: id.clone(), seats_max, remaining });
@@ -132,4 +133,96 @@ pub(super) fn shortfall_after(
 ) -> Option<Event> {
     let valid = customer.valid(offer).saturating_add(added).saturating_sub(removed);
     shortfall(customer, offer, valid, customer.assigned(offer))
+}
+
+/// The same when all seats of a subscription change their offer, from one to the other, and the licences
+/// of `reassigned` with them.
+pub(super) fn shortfalls_between(
+    customer: &Customer,
+    (from, to): (&OfferId, &OfferId),
+    seats: QuantityChange,
+    reassigned: &[UserId],
+) -> Vec<Event> {
+    let count = |users: usize| u32::try_from(users).unwrap_or(u32::MAX);
+    let valid = customer.valid(from).saturating_sub(seats.from);
+    let assigned = customer.assigned(from).saturating_sub(count(reassigned.len()));
+    let left = shortfall(customer, from, valid, assigned);
+
+    let arriving = reassigned.iter().filter(|user| !customer.has_licence(to, user)).count();
+    let valid = customer.valid(to).saturating_add(seats.to);
+    let assigned = customer.assigned(to).saturating_add(count(arriving));
+    left.into_iter().chain(shortfall(customer, to, valid, assigned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use crate::calendar::{BillingCycle, TermDuration};
+    use crate::catalogue::{Catalogue, SEEDS_TOML, Segment};
+    use crate::customer::command::{AddSeats, Command, Purchase, RegisterCustomer};
+    use crate::customer::decide::{Context, decide};
+    use crate::customer::evolve::evolve;
+    use crate::customer::rejection::Rejection;
+    use crate::customer::state::Customer;
+    use crate::ids::{
+        Actor, ActorId, CustomerId, OfferId, ProgrammeId, ResellerId, Role, SubscriptionId,
+    };
+    use crate::money::Currency;
+
+    /// One customer, asked at one instant under the catalogue of the sources.
+    struct Acme {
+        catalogue: Catalogue,
+        state: Option<Customer>,
+    }
+
+    impl Acme {
+        fn ask(&mut self, command: &Command) -> Result<(), Rejection> {
+            let now: DateTime<Utc> = "2024-03-01T09:00:00Z".parse().unwrap();
+            let actor = Actor { id: ActorId::try_new("admin").unwrap(), role: Role::ResellerAdmin };
+            let customer = CustomerId::try_new("acme").unwrap();
+            let context = Context {
+                customer: &customer,
+                now,
+                effective_at: now,
+                actor: &actor,
+                catalogue: Some(&self.catalogue),
+            };
+            let events = decide(&context, self.state.as_ref(), command)?;
+            self.state = events.iter().fold(self.state.take(), evolve);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_subscription_is_changed_1200_times_and_not_once_more() {
+        let catalogue = toml::from_str(SEEDS_TOML).unwrap();
+        let mut acme = Acme { catalogue, state: None };
+        let registered = Command::RegisterCustomer(RegisterCustomer {
+            name: "Acme".to_owned(),
+            programme: ProgrammeId::try_new("nce").unwrap(),
+            reseller: ResellerId::try_new("reseller").unwrap(),
+            market: "FR".to_owned(),
+            currency: Currency::EUR,
+            segment: Some(Segment::Commercial),
+            registration_number: None,
+        });
+        let subscription = SubscriptionId::try_new("s1").unwrap();
+        let bought = Command::Purchase(Purchase::new(
+            subscription.clone(),
+            OfferId::try_new("office-365-e3").unwrap(),
+            TermDuration::P1Y,
+            BillingCycle::Annual,
+            1,
+        ));
+        let added = Command::AddSeats(AddSeats { subscription: subscription.clone(), seats: 1 });
+
+        acme.ask(&registered).unwrap();
+        acme.ask(&bought).unwrap();
+        for _ in 0..1_200 {
+            acme.ask(&added).unwrap();
+        }
+        let refused = Rejection::TooManyUpdates { subscription, updates_max: 1_200 };
+        assert_eq!(acme.ask(&added), Err(refused));
+    }
 }

@@ -1,0 +1,5 @@
+//! Random histories, and what must hold in them.
+
+pub(crate) mod checks;
+pub(crate) mod life;
+pub(crate) mod worlds;
