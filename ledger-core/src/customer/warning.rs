@@ -119,6 +119,7 @@ pub fn warnings(events: &[Event]) -> Vec<Warning> {
     events.iter().flat_map(of_event).collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, read as a whole")]
 fn of_event(event: &Event) -> Vec<Warning> {
     match event {
         Event::ScheduledChangeDropped(e) => vec![Warning::ScheduledChangeWillBeDropped {
