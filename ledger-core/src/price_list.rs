@@ -10,14 +10,13 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 
-use self::fields::{
-    billing, date, market, offer_id, price, segment, term, tier, title, titled_currency,
-};
+use self::fields::{billing, currency, date, market, offer_id, price, segment, term, tier, title};
 pub use self::matrix::{OfferMatrix, parse_matrix};
 pub use self::report::{Note, Reason, Report, UnknownReason};
 pub use self::table::Unreadable;
@@ -147,7 +146,12 @@ pub fn parse(bytes: &[u8], progress: &mut dyn FnMut(u64, u64)) -> Result<PriceLi
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = String::new();
+    for byte in Sha256::digest(bytes) {
+        // Writing to a text does not fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
 }
 
 /// The price on a line, unless it is not understood or not for this ledger; every reason is noted.
@@ -160,15 +164,16 @@ fn row(line: &Line<'_>, report: &mut Report) -> Option<PriceRow> {
     let offer = offer_id(line, report);
     let (term, billing) = (term(line, report), billing(line, report));
     let (market, segment) = (market(line, report), segment(line, report));
-    let (currency, price) = (titled_currency(line, report), price(line, report));
+    let (currency, price) = (currency(line, report), price(line, report));
     let (from, until) = (
         date(line, report, "EffectiveStartDate", false),
         date(line, report, "EffectiveEndDate", true),
     );
     let is_first_tier = tier(line, report);
     let (offer, term, billing) = (offer?, term?, billing?);
-    let (market, segment, currency, price) = (market?, segment?, currency?, price?);
-    let (from, until) = (from?, until?);
+    let (market, segment) = (market.ok()?, segment.ok()?);
+    let (currency, price) = (currency?, price?);
+    let (from, until) = (from.ok()?, until.ok()?);
     if !is_first_tier {
         return None;
     }

@@ -152,13 +152,13 @@ impl World<'_> {
         now: DateTime<Utc>,
         actor: &Actor,
         command: &Command,
-    ) -> Result<Vec<Event>, Refusal> {
+    ) -> Result<Vec<Event>, Box<Refusal>> {
         let effective_at = command.due_at().map_or(now, |due_at| due_at.min(now));
         let catalogue = self.catalogues.in_force(effective_at).map(|catalogue| &**catalogue);
         let customer = self.customer;
         let context = Context { customer, now, effective_at, actor, catalogue };
         let events = decide(&context, self.state.as_ref(), command)
-            .map_err(|rejection| Refusal::from(&rejection))?;
+            .map_err(|rejection| Box::new(Refusal::from(&rejection)))?;
         self.state = events.iter().fold(self.state.take(), evolve);
         Ok(events)
     }

@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use ledger_core::catalogue::{Catalogues, PriceRow, SEEDS_TOML, Segment};
 use ledger_core::customer::{Command, decide_catalogue, learn};
+use ledger_core::ids::OfferId;
 use ledger_core::price_list::{PriceList, Reason, Report, Unreadable, parse, parse_matrix};
 
 const HEADER: &str = "ProductTitle,ProductId,SkuId,SkuTitle,Publisher,SkuDescription,UnitOfMeasure,\
@@ -16,8 +17,8 @@ const HEADER: &str = "ProductTitle,ProductId,SkuId,SkuTitle,Publisher,SkuDescrip
 /// A row of the vendor's with some fields changed.
 fn row(changes: &[(&str, &str)]) -> String {
     let row = HEADER.split(',').map(|column| {
-        let changed = changes.iter().find(|(name, _)| *name == column);
-        let field = changed.map_or_else(|| usual(column), |(_, field)| field);
+        let given = changes.iter().find(|(name, _)| *name == column);
+        let field = given.map_or_else(|| usual(column), |(_, field)| field);
         if field.contains([',', '"', '\n']) {
             format!("\"{}\"", field.replace('"', "\"\""))
         } else {
@@ -273,7 +274,7 @@ fn a_file_that_is_no_price_list_is_refused_as_a_whole() {
     let missing = Unreadable::ColumnsMissing(vec!["SkuId".to_owned(), "UnitPrice".to_owned()]);
     let text = file(&[]).replace("SkuId,", "").replace("UnitPrice,", "");
     assert_eq!(refused(text.as_bytes()), missing);
-    let twice = format!("{},Currency\n", HEADER);
+    let twice = format!("{HEADER},Currency\n");
     assert_eq!(refused(twice.as_bytes()), Unreadable::ColumnTwice("Currency".to_owned()));
 }
 
@@ -291,7 +292,7 @@ fn a_matrix_says_limits_prerequisites_upgrades_and_markets() {
         (audio.offer.as_str(), audio.seats_min, audio.seats_max),
         ("ABC-0001", 1, Some(300))
     );
-    let needs: Vec<&str> = audio.prerequisites.iter().map(|offer| offer.as_str()).collect();
+    let needs: Vec<&str> = audio.prerequisites.iter().map(OfferId::as_str).collect();
     assert_eq!(needs, ["DEF-0001", "GHI-0002"]);
     assert_eq!(audio.upgrades.first().unwrap().as_str(), "JKL-0001");
     assert_eq!(audio.markets.iter().collect::<Vec<_>>(), ["DE", "FR"]);

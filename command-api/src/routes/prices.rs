@@ -141,7 +141,8 @@ pub(crate) async fn import_prices(
     let (parts, query, bytes) = file::<PriceListQuery>(&state, request).await?;
     let envelope = Envelope::read(&parts, query.dry_run)?;
     let list = spawn_blocking(move || price_list::parse(&bytes, &mut |_, _| {}));
-    let list = list.await.map_err(|err| Problem::internal(&err))?.map_err(unreadable)?;
+    let list =
+        list.await.map_err(|err| Problem::internal(&err))?.map_err(|err| unreadable(&err))?;
     let about = About::new(
         (&query.name, &list.sha256),
         (list.offers.len(), Some(list.rows.len())),
@@ -169,7 +170,8 @@ pub(crate) async fn import_matrix(
     let (parts, query, bytes) = file::<OfferMatrixQuery>(&state, request).await?;
     let envelope = Envelope::read(&parts, query.dry_run)?;
     let matrix = spawn_blocking(move || price_list::parse_matrix(&bytes, &mut |_, _| {}));
-    let matrix = matrix.await.map_err(|err| Problem::internal(&err))?.map_err(unreadable)?;
+    let matrix =
+        matrix.await.map_err(|err| Problem::internal(&err))?.map_err(|err| unreadable(&err))?;
     let about = About::new(
         (&query.name, &matrix.sha256),
         (matrix.offers.len(), None),
@@ -217,7 +219,7 @@ async fn file<Q: serde::de::DeserializeOwned>(
     Ok((parts.headers, query, read_body(body, PRICE_LIST_BYTES_MAX).await?))
 }
 
-fn unreadable(err: Unreadable) -> Problem {
+fn unreadable(err: &Unreadable) -> Problem {
     Problem::new(Kind::FileUnreadable, format!("Nothing is imported: {err}."))
 }
 

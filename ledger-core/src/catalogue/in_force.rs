@@ -98,9 +98,12 @@ impl Catalogues {
 
     /// Adds an imported version.
     #[must_use]
-    pub fn with(self, catalogue: Catalogue) -> Self {
-        let name = catalogue.version.clone();
-        self.with_import(&name, Import::Catalogue(&catalogue))
+    pub fn with(mut self, catalogue: Catalogue) -> Self {
+        let imports = Arc::make_mut(&mut self.imports);
+        imports.name(&catalogue.version, Import::Catalogue(&catalogue));
+        imports.versions.push(Arc::new(catalogue));
+        imports.date();
+        self
     }
 
     /// Adds an import under a name.
@@ -160,9 +163,7 @@ impl Catalogues {
 
 impl Imports {
     fn add(&mut self, name: &str, import: Import<'_>) {
-        self.contents.insert(name.to_owned(), import.content());
-        // What is composed shares the prices: without it they are added to in place.
-        self.timeline.clear();
+        self.name(name, import);
         let name = name.to_owned();
         match import {
             Import::Catalogue(catalogue) => self.versions.push(Arc::new(catalogue.clone())),
@@ -181,6 +182,18 @@ impl Imports {
                 self.policies.push(Dated { name, from: Some(from), what });
             }
         }
+        self.date();
+    }
+
+    /// Remembers what a name stands for.
+    fn name(&mut self, name: &str, import: Import<'_>) {
+        self.contents.insert(name.to_owned(), import.content());
+        // What is composed shares the prices: without it they are added to in place.
+        self.timeline.clear();
+    }
+
+    /// Finds out when something begins.
+    fn date(&mut self) {
         let begins: BTreeSet<DateTime<Utc>> = self
             .versions
             .iter()

@@ -17,6 +17,10 @@ const SKU_CHARS: usize = 4;
 const NO_YEAR_UNTIL: i32 = 1753;
 const NO_YEAR_FROM: i32 = 9999;
 
+/// The line is left out; why is noted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeftOut;
+
 /// The offer, `{ProductId}-{SkuId}`.
 pub(super) fn offer_id(line: &Line<'_>, report: &mut Report) -> Option<OfferId> {
     let (product, sku) = (line.get("ProductId"), line.get("SkuId"));
@@ -81,51 +85,49 @@ pub(super) fn billing(line: &Line<'_>, report: &mut Report) -> Option<BillingCyc
 }
 
 /// The market; everywhere when the field is empty.
-pub(super) fn market(line: &Line<'_>, report: &mut Report) -> Option<Option<String>> {
+pub(super) fn market(line: &Line<'_>, report: &mut Report) -> Result<Option<String>, LeftOut> {
     let text = line.get("Market");
     if text.is_empty() {
-        return Some(None);
+        return Ok(None);
     }
     let market = text.to_ascii_uppercase();
     if !is_market(&market) {
         let message = format!("Market {text:?} is not two letters, such as FR");
         report.leave_out(line, Reason::Market, message);
-        return None;
+        return Err(LeftOut);
     }
     if market != text {
         report.mend(line, Reason::Market, format!("Market {text} is taken for {market}"));
     }
-    Some(Some(market))
+    Ok(Some(market))
 }
 
 /// The segment; all of them when the field is empty or missing.
-pub(super) fn segment(line: &Line<'_>, report: &mut Report) -> Option<Option<Segment>> {
+pub(super) fn segment(line: &Line<'_>, report: &mut Report) -> Result<Option<Segment>, LeftOut> {
     let text = line.get("Segment");
     let word: String = text.chars().filter(char::is_ascii_alphabetic).collect();
     match word.to_ascii_lowercase().as_str() {
-        "" if text.is_empty() => Some(None),
-        "commercial" => Some(Some(Segment::Commercial)),
-        "education" => Some(Some(Segment::Education)),
-        "government" => Some(Some(Segment::Government)),
-        "charity" | "nonprofit" => Some(Some(Segment::NonProfit)),
+        "" if text.is_empty() => Ok(None),
+        "commercial" => Ok(Some(Segment::Commercial)),
+        "education" => Ok(Some(Segment::Education)),
+        "government" => Ok(Some(Segment::Government)),
+        "charity" | "nonprofit" => Ok(Some(Segment::NonProfit)),
         _ => {
             let known = "Commercial, Education, Government, Charity";
             report.leave_out(line, Reason::Segment, format!("Segment {text:?} is none of {known}"));
-            None
+            Err(LeftOut)
         }
     }
 }
 
-pub(super) fn titled_currency(line: &Line<'_>, report: &mut Report) -> Option<Currency> {
+pub(super) fn currency(line: &Line<'_>, report: &mut Report) -> Option<Currency> {
     let text = line.get("Currency");
-    match text.to_ascii_uppercase().parse() {
-        Ok(currency) => Some(currency),
-        Err(_) => {
-            let message = format!("the ledger does not charge in Currency {text:?}");
-            report.leave_out(line, Reason::Currency, message);
-            None
-        }
+    let currency = text.to_ascii_uppercase().parse().ok();
+    if currency.is_none() {
+        let message = format!("the ledger does not charge in Currency {text:?}");
+        report.leave_out(line, Reason::Currency, message);
     }
+    currency
 }
 
 pub(super) fn price(line: &Line<'_>, report: &mut Report) -> Option<Decimal> {
@@ -176,7 +178,6 @@ fn with_point(text: &str) -> Result<String, &'static str> {
     let (points, commas) = (text.matches('.').count(), text.matches(',').count());
     let last = text.rfind(['.', ',']);
     let (whole, fraction) = match (points, commas) {
-        (0, 0) => (text, ""),
         // The vendor's own form.
         (1, 0) => last.map_or((text, ""), |at| split_at(text, at)),
         (0, 1) => {
@@ -227,18 +228,18 @@ pub(super) fn date(
     report: &mut Report,
     column: &str,
     is_end: bool,
-) -> Option<Option<DateTime<Utc>>> {
+) -> Result<Option<DateTime<Utc>>, LeftOut> {
     let text = line.get(column);
     if text.is_empty() {
-        return Some(None);
+        return Ok(None);
     }
     let Some((at, has_time)) = instant(text) else {
         let message = format!("{column} {text:?} is no date such as 2026-11-01 or 11/1/2026 0:00");
         report.leave_out(line, Reason::Dates, message);
-        return None;
+        return Err(LeftOut);
     };
     if at.year() <= NO_YEAR_UNTIL || NO_YEAR_FROM <= at.year() {
-        return Some(None);
+        return Ok(None);
     }
     if text.contains('/') {
         let message = format!("{column} {text} is taken for {}: month, day, year", at.date());
@@ -251,7 +252,7 @@ pub(super) fn date(
     } else {
         Some(at)
     };
-    Some(at.map(|at| at.and_utc()))
+    Ok(at.map(|at| at.and_utc()))
 }
 
 /// A date and time as vendors write it, in UTC, and whether the time was there.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::fields::{offer_id, sku_id, title};
+use super::fields::{LeftOut, offer_id, sku_id, title};
 use super::report::{Reason, Report};
 use super::sha256;
 use super::table::{Line, Table, Unreadable};
@@ -89,10 +89,10 @@ fn offer(line: &Line<'_>, report: &mut Report) -> Option<MatrixOffer> {
     let prerequisites = offers(line, report, "ProductSkuPreRequisites");
     let upgrades = offers(line, report, "ProductSkuConversion");
     let markets = countries(line, report);
-    let (offer, seats_max) = (id?, seats_max?);
+    let (offer, seats_max) = (id?, seats_max.ok()?);
     let (prerequisites, mut upgrades, markets) = (prerequisites?, upgrades?, markets?);
     // None and zero ask for nothing.
-    let seats_min = seats_min?.unwrap_or(1).max(1);
+    let seats_min = seats_min.ok()?.unwrap_or(1).max(1);
     if seats_max.is_some_and(|seats_max| seats_max < seats_min) {
         let message = "MaxLicenses is below MinLicenses".to_owned();
         report.leave_out(line, Reason::Limits, message);
@@ -108,24 +108,24 @@ fn offer(line: &Line<'_>, report: &mut Report) -> Option<MatrixOffer> {
 }
 
 /// A number of seats; `None` when the field is empty.
-fn seats(line: &Line<'_>, report: &mut Report, column: &str) -> Option<Option<u32>> {
+fn seats(line: &Line<'_>, report: &mut Report, column: &str) -> Result<Option<u32>, LeftOut> {
     let text = line.get(column);
     if text.is_empty() {
-        return Some(None);
+        return Ok(None);
     }
     let digits: String = text.chars().filter(|c| *c != ',' && !c.is_whitespace()).collect();
     let Ok(seats) = digits.parse::<u32>() else {
         let message = format!("{column} {text:?} is no number of licences");
         report.leave_out(line, Reason::Limits, message);
-        return None;
+        return Err(LeftOut);
     };
     if digits != text {
         report.mend(line, Reason::Limits, format!("{column} {text} is taken for {seats}"));
     }
-    Some(Some(seats))
+    Ok(Some(seats))
 }
 
-fn items<'a>(text: &'a str) -> impl Iterator<Item = &'a str> {
+fn items(text: &str) -> impl Iterator<Item = &str> {
     let items = text.split(|c: char| matches!(c, ',' | ';' | '|') || c.is_whitespace());
     items.filter(|item| !item.is_empty())
 }
