@@ -36,7 +36,10 @@ async fn an_imported_price_is_charged_and_the_same_file_again_changes_nothing() 
     let done = import(&server, "", E3).await;
     assert_eq!(done.header("etag"), "\"2\"");
     let done = done.ok();
-    assert_eq!((&done["prices"], &done["offers"], &done["version"]), (&json!(1), &json!(1), &json!(2)));
+    assert_eq!(
+        (&done["prices"], &done["offers"], &done["version"]),
+        (&json!(1), &json!(1), &json!(2))
+    );
     assert_eq!(done["report"]["understood"], 1);
     assert!(done.get("events").is_none(), "the list itself is not sent back");
     let body = json!({ "reason": "order", "subscription": "s2", "offer": "CFQ7TTC0LFLX-0001",

@@ -77,8 +77,16 @@ fn a_price_list_is_imported_once_and_what_was_mended_is_said() {
 
     let done = data.prices(ROW, &[]);
     assert_eq!((done.exit, data.commits()), (Exit::Fine, 2), "{done:?}");
-    assert!(done.out.starts_with("line 2: mended, offer: SkuId 1 is taken for 0001\n"), "{}", done.out);
-    assert!(done.out.contains("1 rows: 1 understood (1 of them mended), 0 left out"), "{}", done.out);
+    assert!(
+        done.out.starts_with("line 2: mended, offer: SkuId 1 is taken for 0001\n"),
+        "{}",
+        done.out
+    );
+    assert!(
+        done.out.contains("1 rows: 1 understood (1 of them mended), 0 left out"),
+        "{}",
+        done.out
+    );
     let again = data.prices(ROW, &["--json"]);
     assert_eq!((again.exit, data.commits()), (Exit::Fine, 2));
     assert_eq!(again.json()[0]["outcome"], "unchanged");
@@ -103,7 +111,8 @@ fn a_row_that_would_be_lost_refuses_the_file_unless_its_reason_is_accepted() {
 #[test]
 fn what_is_no_price_list_or_not_there_changes_nothing() {
     let data = Data::new();
-    for (content, why) in [("", "the file is empty"), ("a,b\n1,2\n", "the header lacks ProductId")] {
+    for (content, why) in [("", "the file is empty"), ("a,b\n1,2\n", "the header lacks ProductId")]
+    {
         let refused = data.import("price-list", "x.csv", content, &["--name", "x", "--json"]);
         assert_eq!(refused.exit, Exit::Found, "{refused:?}");
         let message = refused.json()[0]["message"].as_str().unwrap().to_owned();

@@ -29,7 +29,8 @@ fn what_would_have_been_is_told_command_by_command_and_as_a_sum() {
         path.to_str().unwrap().to_owned()
     };
     let ask = |under: &[&str], source: &[&str]| -> Vec<Value> {
-        let ran = replay_tool(&[&["what-if", CUSTOMER, "--json", "--refused"], under, source].concat());
+        let ran =
+            replay_tool(&[&["what-if", CUSTOMER, "--json", "--refused"], under, source].concat());
         assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, ran.stderr);
         ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
@@ -56,9 +57,10 @@ fn what_would_have_been_is_told_command_by_command_and_as_a_sum() {
     let charged = lines.pop().unwrap();
     let purchase = lines.iter().find(|line| line["command"] == "Purchase").unwrap();
     assert_eq!(purchase["outcome"], "other");
-    let price = purchase["differences"].as_array().unwrap().iter().find(|difference| {
-        difference["fact"] == "SubscriptionPurchased.basis.unit_price.amount"
-    });
+    let price =
+        purchase["differences"].as_array().unwrap().iter().find(|difference| {
+            difference["fact"] == "SubscriptionPurchased.basis.unit_price.amount"
+        });
     assert_eq!(price.unwrap()["now"], "1105.60");
     assert_ne!(charged["charged"]["EUR"]["was"], charged["charged"]["EUR"]["now"]);
 
