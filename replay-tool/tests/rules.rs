@@ -1,4 +1,5 @@
 //! `docs/RULES.md`: every rule with its source, what is decided, the scenario that shows it, and the code.
+//! That every scenario passes, and that nothing that can be decided lacks one, is tested in `scenarios.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -9,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use ledger_core::customer::Command;
 use replay_tool::scenario::parse::{Expected, Scenario, Step, parse};
-use replay_tool::scenario::run::run;
 
 /// How many rules there are at least.
 const RULES_MIN: usize = 150;
@@ -55,7 +55,6 @@ fn rules() -> Vec<Rule> {
             let path = format!("{name}/{}", file.file_name().unwrap().to_str().unwrap());
             let mut seen = BTreeSet::new();
             for scenario in parse(&path, &fs::read_to_string(&file).unwrap()).unwrap() {
-                assert_eq!(run(&scenario).problems, [], "{path}");
                 if seen.insert(scenario.line) {
                     rules.push(Rule { folder: name.clone(), path: path.clone(), scenario });
                 }

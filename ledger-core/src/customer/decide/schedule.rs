@@ -15,7 +15,7 @@ use crate::customer::event::{
     DropCause, Event, RenewalQuantityScheduled, RenewalSettings, TermPlan,
 };
 use crate::customer::evolve::unplanned;
-use crate::customer::state::{Customer, Subscription};
+use crate::customer::state::{Customer, Subscription, TermKind};
 use crate::ids::SubscriptionId;
 
 pub(super) fn quantity(
@@ -108,7 +108,8 @@ fn renewing<'a>(
     id: &SubscriptionId,
 ) -> Result<&'a Subscription, Rejection> {
     let s = changeable(context, customer, id)?;
-    if s.end_of_term != EndOfTermAction::Renew {
+    let ends = s.kind == TermKind::Trial { converts: false };
+    if ends || s.end_of_term != EndOfTermAction::Renew {
         return Err(Rejection::NotRenewing { subscription: s.id.clone() });
     }
     Ok(s)

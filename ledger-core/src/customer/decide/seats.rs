@@ -148,6 +148,11 @@ pub(super) fn remove(
 
 /// An extended service term is cancelled at any time; it has no window. Source: domain, section 1.8 and
 /// section 10, no. 47.
+/// Seats that the next term will have at least: what is planned may be dropped at the renewal.
+fn renewed_seats(s: &Subscription) -> u32 {
+    s.scheduled.as_ref().map_or(s.quantity, |planned| planned.quantity.min(s.quantity))
+}
+
 pub(super) fn cancel(
     context: &Context<'_>,
     customer: &Customer,
