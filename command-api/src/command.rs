@@ -200,7 +200,14 @@ pub fn request(state: &AppState, envelope: Envelope, ask: Ask) -> Request {
 
 /// Whether what a command leads to is answered with 201.
 pub(crate) const fn makes_something(command: &Command) -> bool {
-    matches!(command, Command::RegisterCustomer(_) | Command::Purchase(_))
+    matches!(
+        command,
+        Command::RegisterCustomer(_)
+            | Command::Purchase(_)
+            | Command::StartTrial(_)
+            | Command::RequestQuantity(_)
+            | Command::ImportOpeningBalance(_)
+    )
 }
 
 /// The status of a command that was carried out.

@@ -343,7 +343,7 @@ async fn a_customer_is_not_mixed_with_one_whose_id_begins_like_it() {
     assert_eq!(store.subscriptions(&customer("a-b")).unwrap().len(), 3);
     assert_eq!(store.customers().unwrap().len(), 3);
     let s_1 = store.subscription(&customer("a-b"), &"s-1".parse().unwrap()).unwrap().unwrap();
-    assert_eq!((s_1.quantity, s_1.scheduled_quantity), (7, None));
+    assert_eq!((s_1.quantity, &s_1.scheduled), (7, &None));
     assert_eq!(store.subscription(&customer("a"), &"s-9".parse().unwrap()).unwrap(), None);
 }
 

@@ -13,7 +13,7 @@ use ledger_core::record::Recorded;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Changes, View, ViewError, customer_of, key};
+use super::{Changes, View, ViewError, customer_of, is_moved, key};
 
 pub(crate) const NAME: &str = "due@2";
 
@@ -75,8 +75,9 @@ impl View for Due {
         after: Option<&Customer>,
     ) -> Result<(), ViewError> {
         let Some(id) = customer_of(recorded) else { return Ok(()) };
-        let listed = documents(id, before, after);
-        let wanted = documents(id, after, before);
+        let is_moved = is_moved(before, after);
+        let listed = documents(id, before, after.filter(|_| !is_moved));
+        let wanted = documents(id, after, before.filter(|_| !is_moved));
         for key in listed.into_keys().filter(|key| !wanted.contains_key(key)) {
             changes.delete(key);
         }
