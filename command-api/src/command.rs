@@ -241,7 +241,7 @@ fn previewed(customer: Option<CustomerId>, preview: Preview) -> Response {
         events: events.collect(),
         charge_lines: preview.charge_lines,
         warnings: preview.warnings,
-        state: preview.customer,
+        state: preview.customer.map(Box::new),
         unchanged,
     };
     let mut answer = axum::Json(body).into_response();

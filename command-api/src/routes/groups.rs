@@ -80,6 +80,7 @@ pub(crate) async fn list(
     At(customer): At<CustomerId>,
     Asked(query): Asked<ListQuery>,
 ) -> Result<Json<List<GroupDocument>>, Problem> {
+    state.check_position(query.min_position)?;
     let customer = seen(&state, &principal, &customer).await?;
     let all = customer.groups.into_iter().map(|(group, of)| document(group, of));
     Ok(Json(page(all, &query, |group| group.group.to_string())?))

@@ -46,6 +46,7 @@ pub(crate) async fn list(
     At(customer): At<CustomerId>,
     Asked(query): Asked<ListQuery>,
 ) -> Result<Json<List<PortalDocument>>, Problem> {
+    state.check_position(query.min_position)?;
     let customer = seen(&state, &principal, &customer).await?;
     let all = customer.portal.into_iter().map(|(user, access)| PortalDocument { user, access });
     Ok(Json(page(all, &query, |one| one.user.to_string())?))

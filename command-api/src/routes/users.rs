@@ -70,6 +70,7 @@ pub(crate) async fn list(
     At(customer): At<CustomerId>,
     Asked(query): Asked<ListQuery>,
 ) -> Result<Json<List<UserDocument>>, Problem> {
+    state.check_position(query.min_position)?;
     let customer = seen(&state, &principal, &customer).await?;
     Ok(Json(page(documents(&customer), &query, |user| user.user.to_string())?))
 }

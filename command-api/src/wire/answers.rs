@@ -107,7 +107,7 @@ pub struct Previewed {
     pub warnings: Vec<Warning>,
     /// The customer afterwards; null for the catalogue.
     #[schema(value_type = Option<Object>)]
-    pub state: Option<Customer>,
+    pub state: Option<Box<Customer>>,
     /// Whether everything is already as asked.
     pub unchanged: bool,
 }

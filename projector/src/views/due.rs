@@ -95,11 +95,13 @@ fn documents(
     other: Option<&Customer>,
 ) -> BTreeMap<String, DueDocument> {
     let Some(customer) = customer else { return BTreeMap::new() };
-    let is_changed =
-        |s: &&Box<Subscription>| other.and_then(|other| other.subscriptions.get(&s.id)) != Some(*s);
-    let subscriptions = customer.subscriptions.values().filter(is_changed);
+    let is_changed = |s: &&Subscription| {
+        let known = other.and_then(|other| other.subscriptions.get(&s.id));
+        known.map(|known| &**known) != Some(*s)
+    };
+    let subscriptions = customer.subscriptions.values().map(|s| &**s).filter(is_changed);
     let of_subscriptions =
-        subscriptions.flat_map(|s| due_of(s).into_iter().map(move |due| (due, Some(&**s))));
+        subscriptions.flat_map(|s| due_of(s).into_iter().map(move |due| (due, Some(s))));
     let account = due_of_account(customer);
     let is_known = account == other.and_then(due_of_account);
     let of_account = account.filter(|_| !is_known).map(|due| (due, None));
