@@ -7,6 +7,9 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
+#[path = "../tests/fixtures/mod.rs"]
+mod fixtures;
+
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::ops::ControlFlow;
@@ -17,23 +20,17 @@ use std::time::Instant;
 
 use futures::TryStreamExt;
 use futures::future::try_join_all;
-use ledger_core::calendar::{BillingCycle, TermDuration};
 use ledger_core::catalogue::{Catalogue, SEEDS_TOML};
 use ledger_core::codec::{CODEC, decode, encode};
 use ledger_core::commit::{Commit, EncodedEvent, Hash, SealedCommit};
-use ledger_core::customer::{
-    AddSeats, Command, Context, Customer, Purchase, RegisterCustomer, ScheduleRenewalQuantity,
-    decide, evolve,
-};
-use ledger_core::ids::{
-    Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
-    StreamId, SubscriptionId,
-};
-use ledger_core::money::Currency;
+use ledger_core::customer::{Command, Context, Customer, ScheduleRenewalQuantity, decide, evolve};
+use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, Reason, Role, StreamId};
 use ledger_core::record::Recorded;
 use ledger_core::store::CommitLog;
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use tokio::runtime::Runtime;
+
+use crate::fixtures::{add_seats, purchase, register, s1};
 
 /// Commits of one customer.
 const HISTORY: u32 = 20;
@@ -208,29 +205,12 @@ async fn fold_read(log: &SegmentLog) -> Customers {
 fn history() -> Vec<(Vec<u8>, EncodedEvent)> {
     let catalogue: Catalogue = toml::from_str(SEEDS_TOML).unwrap();
     let id = CustomerId::try_new("acme").unwrap();
-    let subscription = SubscriptionId::try_new("s1").unwrap();
-    let mut commands = vec![
-        Command::RegisterCustomer(RegisterCustomer::new(
-            "Acme".to_owned(),
-            ProgrammeId::try_new("nce").unwrap(),
-            ResellerId::try_new("r1").unwrap(),
-            "FR".to_owned(),
-            Currency::EUR,
-        )),
-        Command::Purchase(Purchase::new(
-            subscription.clone(),
-            OfferId::try_new("office-365-e3").unwrap(),
-            TermDuration::P1Y,
-            BillingCycle::Annual,
-            10,
-        )),
-    ];
+    let mut commands = vec![register(), purchase(10)];
     commands.extend((2..HISTORY).map(|round| {
-        let subscription = subscription.clone();
         if round < HISTORY / 2 {
-            Command::AddSeats(AddSeats { subscription, seats: 1 })
+            add_seats(1)
         } else {
-            let quantity = 100 + round;
+            let (subscription, quantity) = (s1(), 100 + round);
             Command::ScheduleRenewalQuantity(ScheduleRenewalQuantity { subscription, quantity })
         }
     }));

@@ -6,29 +6,29 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 #![allow(missing_docs, reason = "the macro that collects benchmarks makes public items")]
 
+#[path = "../tests/fixtures/mod.rs"]
+mod fixtures;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use divan::{Bencher, black_box};
 use eventually::store::{EventStore, Select};
 use futures::TryStreamExt;
-use ledger_core::calendar::{BillingCycle, TermDuration};
-use ledger_core::catalogue::SEEDS_TOML;
 use ledger_core::commit::Hash;
 use ledger_core::customer::{
-    AssignLicence, Command, Customer, ImportCatalogue, Purchase, RegisterCustomer,
-    ScheduleRenewalQuantity, UnassignLicence, evolve,
+    AssignLicence, Command, Customer, ScheduleRenewalQuantity, UnassignLicence, evolve,
 };
 use ledger_core::ids::{
-    Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
-    StreamId, SubscriptionId, UserId,
+    Actor, ActorId, CommandId, CustomerId, OfferId, Reason, Role, StreamId, UserId,
 };
 use ledger_core::ledger::{Ledger, LedgerOptions, Request};
-use ledger_core::money::Currency;
 use ledger_core::record::Recorded;
 use ledger_core::snapshot::{Snapshot, Snapshots};
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+
+use crate::fixtures::{import, purchase, register, s1};
 
 /// Commits of the customer.
 const COMMITS: [u64; 4] = [10, 100, 1_000, 10_000];
@@ -90,27 +90,11 @@ impl World {
 }
 
 async fn fill(ledger: &Ledger<SegmentLog>, commits: u64) {
-    let catalogue = toml::from_str(SEEDS_TOML).unwrap();
-    let import = Command::ImportCatalogue(ImportCatalogue { catalogue });
-    ledger.execute(request(0, StreamId::Catalogue, import)).await.unwrap();
-    let register = Command::RegisterCustomer(RegisterCustomer::new(
-        "Acme".to_owned(),
-        ProgrammeId::try_new("nce").unwrap(),
-        ResellerId::try_new("r1").unwrap(),
-        "FR".to_owned(),
-        Currency::EUR,
-    ));
-    let subscription = SubscriptionId::try_new("s1").unwrap();
+    ledger.execute(request(0, StreamId::Catalogue, import())).await.unwrap();
+    let subscription = s1();
     let offer = OfferId::try_new(OFFER).unwrap();
-    let purchase = Command::Purchase(Purchase::new(
-        subscription.clone(),
-        offer.clone(),
-        TermDuration::P1Y,
-        BillingCycle::Annual,
-        150,
-    ));
-    ledger.execute(request(1, acme(), register)).await.unwrap();
-    ledger.execute(request(2, acme(), purchase)).await.unwrap();
+    ledger.execute(request(1, acme(), register())).await.unwrap();
+    ledger.execute(request(2, acme(), purchase(150))).await.unwrap();
     let mut assigned = BTreeSet::new();
     for number in 3..=commits {
         let command = if number % 3 == 0 {

@@ -7,6 +7,9 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 #![allow(missing_docs, reason = "the macro that collects benchmarks makes public items")]
 
+#[path = "../tests/fixtures/mod.rs"]
+mod fixtures;
+
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -18,20 +21,16 @@ use std::time::Duration;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use futures::future::join_all;
-use ledger_core::calendar::{BillingCycle, TermDuration};
-use ledger_core::catalogue::SEEDS_TOML;
-use ledger_core::customer::{
-    Command, ImportCatalogue, Purchase, RegisterCustomer, ScheduleRenewalQuantity,
-};
+use ledger_core::customer::{Command, ScheduleRenewalQuantity};
 use ledger_core::ids::{
-    Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
-    StreamId, SubscriptionId,
+    Actor, ActorId, CommandId, CustomerId, Reason, Role, StreamId, SubscriptionId,
 };
 use ledger_core::ledger::{Ledger, LedgerOptions, Request};
-use ledger_core::money::Currency;
 use ledger_core::store::segment::{SegmentLog, SegmentOptions, slow};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+
+use crate::fixtures::{import, purchase, register};
 
 /// Callers at the same time, each with a customer of its own.
 const CALLERS: [usize; 3] = [1, 64, 256];
@@ -66,29 +65,13 @@ impl World {
     }
 
     async fn fill(&self, customers: usize) {
-        let catalogue = toml::from_str(SEEDS_TOML).unwrap();
-        let import = Command::ImportCatalogue(ImportCatalogue { catalogue });
-        self.ledger.execute(self.request(StreamId::Catalogue, import)).await.unwrap();
+        self.ledger.execute(self.request(StreamId::Catalogue, import())).await.unwrap();
         join_all((0..customers).map(|number| self.customer(number))).await;
     }
 
     async fn customer(&self, number: usize) {
-        let register = Command::RegisterCustomer(RegisterCustomer::new(
-            "Acme".to_owned(),
-            ProgrammeId::try_new("nce").unwrap(),
-            ResellerId::try_new("r1").unwrap(),
-            "FR".to_owned(),
-            Currency::EUR,
-        ));
-        self.ledger.execute(self.request(stream(number), register)).await.unwrap();
-        let purchase = Command::Purchase(Purchase::new(
-            SubscriptionId::try_new("s1").unwrap(),
-            OfferId::try_new("office-365-e3").unwrap(),
-            TermDuration::P1Y,
-            BillingCycle::Annual,
-            10,
-        ));
-        self.ledger.execute(self.request(stream(number), purchase)).await.unwrap();
+        self.ledger.execute(self.request(stream(number), register())).await.unwrap();
+        self.ledger.execute(self.request(stream(number), purchase(10))).await.unwrap();
     }
 
     fn request(&self, stream: StreamId, command: Command) -> Request {

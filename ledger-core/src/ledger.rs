@@ -7,30 +7,32 @@
 mod account;
 mod accounts;
 mod journal;
+mod outcome;
+mod request;
+mod streams;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
-use eventually::store::{EventStream, Expected, Select};
+use eventually::store::Expected;
 use futures::TryStreamExt;
-use serde_json::Value;
 use tokio::sync::{MutexGuard, Semaphore, TryAcquireError};
 
 use self::account::{Account, Kept};
 pub use self::accounts::CacheStats;
 use self::accounts::{Accounts, Slot};
 pub use self::journal::refusal_of;
+pub use self::outcome::{ExecuteError, Outcome, Preview};
+pub use self::request::Request;
+use self::request::{Asked, effective_at, encode_all, seal};
+use self::streams::{holds, last_recorded_at, open_stream, read_one, read_sealed, read_stream};
 use crate::calendar::to_millis;
 use crate::catalogue::Catalogues;
-use crate::charges::ChargeLine;
-use crate::codec::{CODEC, CodecError, encode};
-use crate::commit::{Commit, CommitError, EncodedEvent, Hash, SealedCommit};
+use crate::commit::{EncodedEvent, SealedCommit};
 use crate::customer::{
-    Command, Context, Customer, Event, Profile, Rejection, Warning, decide, decide_catalogue,
-    evolve, warnings,
+    Context, Customer, Event, Profile, decide, decide_catalogue, evolve, warnings,
 };
-use crate::ids::{Actor, CommandId, CustomerId, Reason, StreamId};
-use crate::money::MoneyError;
+use crate::ids::{CustomerId, StreamId};
 use crate::record::{Recorded, Refusal, charge_lines};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::store::{CommitLog, Head, StoreError};
@@ -59,118 +61,6 @@ impl Default for LedgerOptions {
     /// 128 MiB of customers, 4,096 commands under way, and no snapshots.
     fn default() -> Self {
         Self { cache_bytes: 128 * 1024 * 1024, in_flight_max: 4096, snapshots: None }
-    }
-}
-
-/// A command with everything that is recorded about it.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// The customer's stream, or the catalogue's.
-    pub stream: StreamId,
-    /// What is asked.
-    pub command: Command,
-    /// The caller's id of this command, kept across retries.
-    pub command_id: CommandId,
-    /// Who asks.
-    pub actor: Actor,
-    /// Why.
-    pub reason: Reason,
-    /// The instant it is asked; cut to milliseconds.
-    pub now: DateTime<Utc>,
-    /// Ties together what one business transaction causes.
-    pub correlation_id: Option<CommandId>,
-    /// What caused this command.
-    pub causation_id: Option<CommandId>,
-    /// The stream's version that the caller has seen; any when `None`.
-    pub expected_version: Option<u64>,
-}
-
-/// What became of a command that no rule refused.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The stream's version after the command; after the first one if this is a repetition.
-    pub version: u64,
-    /// What was recorded; `None` when everything was already as asked.
-    pub recorded: Option<Recorded>,
-    /// Whether this is the answer that an earlier command with the same id got.
-    pub hit: bool,
-}
-
-/// What a command would do.
-#[derive(Clone, Debug)]
-pub struct Preview {
-    /// The stream's version before the command.
-    pub version: u64,
-    /// What would happen, in order; empty when everything is already as asked.
-    pub events: Vec<Event>,
-    /// What it would cost or save.
-    pub charge_lines: Vec<ChargeLine>,
-    /// The customer afterwards; `None` for the catalogue.
-    pub customer: Option<Customer>,
-    /// What should be said before it happens.
-    pub warnings: Vec<Warning>,
-}
-
-/// Why a command was not carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum ExecuteError {
-    /// A rule said no. Nothing changed; the caller must change the request or wait.
-    #[error("{}", refusal.message)]
-    Refused {
-        /// The rule and the facts.
-        refusal: Box<Refusal>,
-        /// Whether this is the answer that an earlier command with the same id got.
-        hit: bool,
-    },
-    /// The command id was used for another command. Nothing changed.
-    #[error("this command id was used before for a command with another {field}: use a new id")]
-    CommandIdReused {
-        /// The first field that differs.
-        field: String,
-    },
-    /// The stream is not at the version the caller has seen. Nothing changed.
-    #[error("the version is {actual}, not {expected}: read again, then decide again")]
-    VersionDiffers {
-        /// The caller's version.
-        expected: u64,
-        /// The stream's version.
-        actual: u64,
-    },
-    /// Other writers kept winning. Nothing changed; the caller may repeat the same request.
-    #[error("the customer is busy: send the same command again")]
-    Busy,
-    /// The store could not do it; [`StoreError::Unknown`] leaves open whether it did.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A stored commit cannot be read, or a new one cannot be written.
-    #[error(transparent)]
-    Codec(#[from] CodecError),
-    /// The commit cannot be sealed. Nothing changed.
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-    /// The command or a refusal cannot be written as JSON. Nothing changed.
-    #[error("the command cannot be written as JSON")]
-    Json(#[from] serde_json::Error),
-    /// A charge cannot be computed. Nothing changed.
-    #[error(transparent)]
-    Amount(#[from] MoneyError),
-}
-
-impl From<&Rejection> for Refusal {
-    fn from(rejection: &Rejection) -> Self {
-        let rule = rejection.rule();
-        Self {
-            code: rule.code.to_owned(),
-            rule: rule.rule.to_owned(),
-            source: rule.source.to_owned(),
-            message: rejection.to_string(),
-            facts: serde_json::to_string(rejection)
-                .ok()
-                .filter(|facts| facts.starts_with('{'))
-                .unwrap_or_else(|| "{}".to_owned()),
-            succeeds_at: rejection.succeeds_at(),
-            is_transient: rejection.is_transient(),
-        }
     }
 }
 
@@ -211,14 +101,6 @@ pub struct Ledger<L> {
     /// apart, so that bulk does not crowd others out.
     places: Semaphore,
     turns: Semaphore,
-}
-
-/// A request with what is derived from it once.
-struct Asked {
-    request: Request,
-    /// The command as it is stored.
-    json: Vec<u8>,
-    hash: Hash,
 }
 
 /// What a command leads to.
@@ -724,28 +606,6 @@ impl<L: CommitLog> Ledger<L> {
     }
 }
 
-impl Asked {
-    fn new(request: Request) -> Result<Self, ExecuteError> {
-        let json = serde_json::to_vec(&request.command)?;
-        let hash = Hash::of(&json);
-        Ok(Self { request, json, hash })
-    }
-
-    /// Checks that `commit`, which has the same command id, is of the same command.
-    fn expect_same(&self, commit: &Commit) -> Result<(), ExecuteError> {
-        let field = if commit.actor != self.request.actor {
-            "actor".to_owned()
-        } else if commit.reason != self.request.reason {
-            "reason".to_owned()
-        } else if commit.request_hash != self.hash {
-            differing_field(&commit.request, &self.json)
-        } else {
-            return Ok(());
-        };
-        Err(ExecuteError::CommandIdReused { field })
-    }
-}
-
 fn add_catalogue(catalogues: Catalogues, event: &Event) -> Catalogues {
     let Event::CatalogueImported(e) = event else { return catalogues };
     catalogues.with(e.catalogue.clone())
@@ -759,113 +619,4 @@ fn expect_version(request: &Request, account: &Account) -> Result<(), ExecuteErr
         }
         Some(_) | None => Ok(()),
     }
-}
-
-/// When a command takes effect: what was due, however late it comes, and what is told about the past,
-/// when it was so; all others at once.
-fn effective_at(command: &Command, now: DateTime<Utc>) -> DateTime<Utc> {
-    command.due_at().map_or(now, |due_at| due_at.min(now))
-}
-
-fn encode_all(events: &[Event]) -> Result<Vec<EncodedEvent>, CodecError> {
-    events.iter().map(encode).collect()
-}
-
-fn seal(
-    asked: &Asked,
-    head: Head,
-    now: DateTime<Utc>,
-    events: Vec<EncodedEvent>,
-) -> Result<SealedCommit, CommitError> {
-    let request = &asked.request;
-    SealedCommit::seal(Commit {
-        stream: request.stream.clone(),
-        version: head.version.saturating_add(1),
-        previous: head.hash,
-        recorded_at: now,
-        effective_at: effective_at(&request.command, now),
-        actor: request.actor.clone(),
-        command_id: request.command_id.clone(),
-        request_hash: asked.hash,
-        request: asked.json.clone(),
-        reason: request.reason.clone(),
-        correlation_id: request.correlation_id.clone(),
-        causation_id: request.causation_id.clone(),
-        codec: CODEC.to_owned(),
-        events,
-    })
-}
-
-/// The first field in which two commands differ.
-fn differing_field(before: &[u8], now: &[u8]) -> String {
-    let (Ok(before), Ok(now)) =
-        (serde_json::from_slice::<Value>(before), serde_json::from_slice::<Value>(now))
-    else {
-        return "content".to_owned();
-    };
-    let fields = |value: &Value| value.as_object().cloned().unwrap_or_default();
-    let (before, now) = (fields(&before), fields(&now));
-    let mut names = before.keys().chain(now.keys());
-    let differs = |name: &&String| before.get(*name) != now.get(*name);
-    let command = "command".to_owned();
-    if differs(&&command) {
-        return command;
-    }
-    names.find(differs).cloned().unwrap_or_else(|| "content".to_owned())
-}
-
-async fn last_recorded_at<L: CommitLog>(log: &L) -> Result<Option<DateTime<Utc>>, StoreError> {
-    let last = log.durable_position();
-    if last == 0 {
-        return Ok(None);
-    }
-    let stored = log.read_from(last).try_next().await?;
-    Ok(stored.map(|stored| stored.take().commit().recorded_at))
-}
-
-/// Whether a stream of `log` has this commit.
-async fn holds<L: CommitLog>(log: &L, stream: &StreamId, tip: Head) -> Result<bool, StoreError> {
-    let head = log.head(stream);
-    if tip.version == 0 || head.version <= tip.version {
-        return Ok(tip == Head::EMPTY || tip == head);
-    }
-    let stored = read_one(log, stream, tip.version).await?;
-    Ok(stored.is_some_and(|(_, sealed)| sealed.hash() == tip.hash))
-}
-
-async fn read_stream<L: CommitLog>(
-    log: &L,
-    stream: &StreamId,
-    version: u64,
-) -> Result<Vec<Recorded>, ExecuteError> {
-    let stored = read_sealed(log, stream, version).await?;
-    let recorded = stored.into_iter().map(|(position, sealed)| Recorded::open(position, sealed));
-    Ok(recorded.collect::<Result<_, _>>()?)
-}
-
-async fn open_stream<'a, L: CommitLog>(
-    log: &'a L,
-    stream: &StreamId,
-    version: u64,
-) -> Result<EventStream<'a, L>, StoreError> {
-    let Ok(from) = u32::try_from(version) else { return Err(StoreError::Exhausted(version)) };
-    log.stream(stream.clone(), Select::From(from)).await
-}
-
-async fn read_sealed<L: CommitLog>(
-    log: &L,
-    stream: &StreamId,
-    version: u64,
-) -> Result<Vec<(u64, SealedCommit)>, StoreError> {
-    let stored = open_stream(log, stream, version).await?;
-    stored.map_ok(|stored| (u64::from(stored.sequence_number()), stored.take())).try_collect().await
-}
-
-async fn read_one<L: CommitLog>(
-    log: &L,
-    stream: &StreamId,
-    version: u64,
-) -> Result<Option<(u64, SealedCommit)>, StoreError> {
-    let stored = open_stream(log, stream, version).await?.try_next().await?;
-    Ok(stored.map(|stored| (u64::from(stored.sequence_number()), stored.take())))
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod fixtures;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,19 +11,19 @@ use futures::future::join_all;
 use ledger_core::calendar::{BillingCycle, TermDuration};
 use ledger_core::catalogue::{Catalogue, SEEDS_TOML};
 use ledger_core::customer::{
-    AddSeats, Command, Customer, GrantDelegatedAdmin, ImportCatalogue, Purchase, RegisterCustomer,
-    Renew, RevokeDelegatedAdmin, ScheduleRenewalQuantity,
+    Command, Customer, GrantDelegatedAdmin, ImportCatalogue, Purchase, Renew, RevokeDelegatedAdmin,
+    ScheduleRenewalQuantity,
 };
 use ledger_core::ids::{
-    Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
-    StreamId, SubscriptionId,
+    Actor, ActorId, CommandId, CustomerId, OfferId, Reason, Role, StreamId, SubscriptionId,
 };
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Outcome, Request};
-use ledger_core::money::Currency;
 use ledger_core::snapshot::Snapshots;
 use ledger_core::store::CommitLog;
 use ledger_core::store::memory::MemoryLog;
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
+
+use crate::fixtures::{add_seats, import, purchase, register};
 
 /// Keeps no customer in memory once nobody uses it.
 const FORGETFUL: LedgerOptions =
@@ -45,33 +47,13 @@ fn request(id: &str, command: Command) -> Request {
     }
 }
 
-fn add_seats(seats: u32) -> Command {
-    let subscription = SubscriptionId::try_new("s1").unwrap();
-    Command::AddSeats(AddSeats { subscription, seats })
-}
-
 /// A ledger with one customer that has ten seats of E3: two commits.
 async fn with_ten_seats<L: CommitLog>(log: L, journal: L) -> Arc<Ledger<L>> {
     let ledger = Ledger::open(log, journal, FORGETFUL).await.unwrap();
-    let catalogue = toml::from_str(SEEDS_TOML).unwrap();
-    let import = request("import", Command::ImportCatalogue(ImportCatalogue { catalogue }));
+    let import = request("import", import());
     previewed_then_executed(&ledger, Request { stream: StreamId::Catalogue, ..import }).await;
-    let register = Command::RegisterCustomer(RegisterCustomer::new(
-        "Acme".to_owned(),
-        ProgrammeId::try_new("nce").unwrap(),
-        ResellerId::try_new("r1").unwrap(),
-        "FR".to_owned(),
-        Currency::EUR,
-    ));
-    previewed_then_executed(&ledger, request("register", register)).await;
-    let purchase = Command::Purchase(Purchase::new(
-        SubscriptionId::try_new("s1").unwrap(),
-        OfferId::try_new("office-365-e3").unwrap(),
-        TermDuration::P1Y,
-        BillingCycle::Annual,
-        10,
-    ));
-    previewed_then_executed(&ledger, request("purchase", purchase)).await;
+    previewed_then_executed(&ledger, request("register", register())).await;
+    previewed_then_executed(&ledger, request("purchase", purchase(10))).await;
     Arc::new(ledger)
 }
 
@@ -350,14 +332,7 @@ async fn time_does_not_run_behind_what_was_recorded_for_anybody() {
     assert_eq!(latest.to_rfc3339(), "2024-03-01T09:00:00.500+00:00");
     let earlier = "2023-01-01T00:00:00Z".parse().unwrap();
     let other = StreamId::Customer(CustomerId::try_new("other").unwrap());
-    let register = Command::RegisterCustomer(RegisterCustomer::new(
-        "Other".to_owned(),
-        ProgrammeId::try_new("nce").unwrap(),
-        ResellerId::try_new("r1").unwrap(),
-        "FR".to_owned(),
-        Currency::EUR,
-    ));
-    let register = Request { stream: other, now: earlier, ..request("other", register) };
+    let register = Request { stream: other, now: earlier, ..request("other", register()) };
     let recorded = ledger.execute(register).await.unwrap().recorded.unwrap();
     assert_eq!(recorded.commit().recorded_at, latest);
 }

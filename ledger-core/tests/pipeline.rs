@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod fixtures;
+
 use std::io;
 use std::path::Path;
 use std::pin::pin;
@@ -9,20 +11,16 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join};
-use ledger_core::calendar::{BillingCycle, TermDuration};
-use ledger_core::catalogue::SEEDS_TOML;
-use ledger_core::customer::{
-    AddSeats, Cancel, Command, ImportCatalogue, Purchase, RegisterCustomer,
-};
+use ledger_core::customer::{Cancel, Command};
 use ledger_core::ids::{
-    Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, ResellerId, Role,
-    StreamId, SubscriptionId,
+    Actor, ActorId, CommandId, CustomerId, Reason, Role, StreamId, SubscriptionId,
 };
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Outcome, Request};
-use ledger_core::money::Currency;
 use ledger_core::store::StoreError;
 use ledger_core::store::segment::simulated::{Faults, SimulatedDisk};
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
+
+use crate::fixtures::{add_seats, import, purchase, register};
 
 type Answer = BoxFuture<'static, Result<Outcome, ExecuteError>>;
 
@@ -39,26 +37,10 @@ impl World {
         let ledger = Ledger::open(open("/log"), open("/journal"), options);
         let ledger = ledger.now_or_never().unwrap().unwrap();
         let world = Self { disk, ledger: Box::leak(Box::new(ledger)) };
-        let catalogue = toml::from_str(SEEDS_TOML).unwrap();
-        let import = request("import", Command::ImportCatalogue(ImportCatalogue { catalogue }));
-        let register = Command::RegisterCustomer(RegisterCustomer::new(
-            "Acme".to_owned(),
-            ProgrammeId::try_new("nce").unwrap(),
-            ResellerId::try_new("r1").unwrap(),
-            "FR".to_owned(),
-            Currency::EUR,
-        ));
-        let purchase = Command::Purchase(Purchase::new(
-            SubscriptionId::try_new("s1").unwrap(),
-            OfferId::try_new("office-365-e3").unwrap(),
-            TermDuration::P1Y,
-            BillingCycle::Annual,
-            10,
-        ));
         for request in [
-            Request { stream: StreamId::Catalogue, ..import },
-            request("register", register),
-            request("purchase", purchase),
+            Request { stream: StreamId::Catalogue, ..request("import", import()) },
+            request("register", register()),
+            request("purchase", purchase(10)),
         ] {
             let mut answer = world.send(request);
             world.write();
@@ -119,10 +101,6 @@ fn request(id: &str, command: Command) -> Request {
         causation_id: None,
         expected_version: None,
     }
-}
-
-fn add_seats(seats: u32) -> Command {
-    Command::AddSeats(AddSeats { subscription: SubscriptionId::try_new("s1").unwrap(), seats })
 }
 
 fn version(answer: &mut Answer) -> Option<u64> {

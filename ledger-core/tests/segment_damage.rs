@@ -226,7 +226,10 @@ fn deferred_checks_find_what_opening_has_not_looked_at() {
     let number = usize::try_from(position - 1).expect("fits");
     let stream = closed.commits[number].commit().stream.clone();
     let read: Vec<_> = block_on(block_on(log.stream(stream, Select::All)).unwrap().collect());
-    assert!(read.last().unwrap().as_ref().is_err_and(is_named), "{:?}", read.last());
+    let last = read.last().unwrap().as_ref();
+    assert!(last.is_err_and(is_named), "{last:?}");
+    let is_placed = |err: &StoreError| matches!(err, StoreError::Damaged { position: at, .. } if *at == position);
+    assert!(last.is_err_and(is_placed), "found through a footer at {position}: {last:?}");
     let err = log.check_sealed(&mut |_, _| {}).unwrap_err();
     assert!(matches!(err, StoreError::Damaged { file, .. } if file == *path));
     drop(log);

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails as the tests do")]
 
+mod support;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -14,31 +16,13 @@ use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, Reason, Role, Stre
 use ledger_core::ledger::{Ledger, LedgerOptions, Request};
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use replay_tool::exit::Exit;
-use replay_tool::output::Output;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::{Answer, run};
+
 /// So small that the story fills several segments.
 const SMALL: SegmentOptions = SegmentOptions { segment_bytes: 16 * 1024 };
-
-/// What the tool answered.
-#[derive(Debug, PartialEq, Eq)]
-struct Answer {
-    exit: Exit,
-    out: String,
-    err: String,
-}
-
-fn run(args: &[&str]) -> Answer {
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let args = [&["replay-tool"], args].concat();
-    let exit = {
-        let mut output = Output::new(&mut out, &mut err, false);
-        replay_tool::run(args.into_iter().map(Into::into), &mut output)
-    };
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Answer { exit, out: text(out), err: text(err) }
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()

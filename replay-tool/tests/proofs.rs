@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails as the tests do")]
 
+mod support;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -20,34 +22,10 @@ use ledger_core::proof::note::SigningKey;
 use ledger_core::store::CommitLog;
 use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use replay_tool::exit::Exit;
-use replay_tool::output::Output;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What the tool answered.
-#[derive(Debug, PartialEq, Eq)]
-struct Answer {
-    exit: Exit,
-    out: String,
-    err: String,
-}
-
-impl Answer {
-    fn json(&self) -> Vec<Value> {
-        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
-
-fn run(args: &[&str]) -> Answer {
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let args = [&["replay-tool"], args].concat();
-    let exit = {
-        let mut output = Output::new(&mut out, &mut err, false);
-        replay_tool::run(args.into_iter().map(Into::into), &mut output)
-    };
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Answer { exit, out: text(out), err: text(err) }
-}
+use crate::support::{Answer, run};
 
 /// A stopped data folder with the histories of two customers, by turns.
 struct Data {
