@@ -22,7 +22,7 @@ use crate::money::{Currency, Money};
 pub const SEEDS_TOML: &str = include_str!("../catalogues/seeds.toml");
 
 /// Most digits after the point of a price: what vendors' price lists have, and few enough to stay exact.
-const PRICE_SCALE_MAX: u32 = 6;
+pub(crate) const PRICE_SCALE_MAX: u32 = 6;
 
 /// Everything that can be bought, and under which rules, from one instant on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -150,7 +150,7 @@ fn drafts<'a>(event: &'a Event) -> Option<(Vec<Draft<'a>>, &'a RuleSet)> {
             let line = Draft {
                 charge_type: ChargeType::Renew,
                 subscription: &e.subscription,
-                offer: &e.offer,
+                offer: e.offer_renewed(),
                 quantity: i64::from(e.quantity.to),
                 basis: &e.basis,
             };

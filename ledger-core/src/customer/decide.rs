@@ -1,12 +1,16 @@
 //! The rules: one `match`, one function per command, guards first.
 
 mod account;
+mod alignment;
 mod catalogue;
+mod ending;
 mod groups;
 mod licences;
 mod lifecycle;
 mod limits;
+mod next_term;
 mod opening;
+mod promotions;
 mod purchase;
 mod renewal;
 mod requests;
@@ -19,7 +23,9 @@ mod users;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+pub use self::alignment::{EndDateChoice, EndDateKind, end_dates};
 pub use self::catalogue::decide_catalogue;
+pub use self::upgrade::{ByHandReason, MoveByHand};
 use super::command::Command;
 use super::event::{ChargeBasis, DropCause, Event, RuleSet, ScheduledChangeDropped, TermPlan};
 use super::rejection::Rejection;
@@ -107,7 +113,7 @@ pub fn decide(
         Command::ImportOpeningBalance(c) => opening::import(context, registered()?, c),
         Command::RecordCorrection(c) => opening::correct(context, registered()?, c),
         Command::Renew(c) => renewal::renew(context, registered()?, c),
-        Command::Expire(c) => renewal::expire(context, registered()?, c),
+        Command::Expire(c) => ending::expire(context, registered()?, c),
         Command::ImportCatalogue(_)
         | Command::ImportPriceList(_)
         | Command::ImportOfferMatrix(_)
@@ -185,24 +191,57 @@ fn changeable<'a>(
     id: &SubscriptionId,
 ) -> Result<&'a Subscription, Rejection> {
     let subscription = living(customer, id)?;
-    if renewal_due(subscription.term.end)? <= context.now {
-        let term_end = subscription.term.end;
-        return Err(Rejection::RenewalPending { subscription: id.clone(), term_end });
+    not_at_its_end(context, subscription)?;
+    Ok(subscription)
+}
+
+/// The subscription, if it is active or suspended, and time is not about to change it.
+fn changeable_or_suspended<'a>(
+    context: &Context<'_>,
+    customer: &'a Customer,
+    id: &SubscriptionId,
+) -> Result<&'a Subscription, Rejection> {
+    let subscription = within_term(customer, id)?;
+    not_at_its_end(context, subscription)?;
+    if subscription.delete_at.is_some_and(|delete_at| delete_at <= context.now) {
+        return Err(Rejection::SubscriptionEnded { subscription: id.clone() });
     }
     Ok(subscription)
 }
 
-fn living<'a>(customer: &'a Customer, id: &SubscriptionId) -> Result<&'a Subscription, Rejection> {
-    let subscription = customer.subscriptions.get(id);
-    let subscription =
-        subscription.ok_or_else(|| Rejection::SubscriptionUnknown { subscription: id.clone() })?;
-    match subscription.status {
-        Status::Active => Ok(subscription),
-        Status::Suspended => Err(Rejection::SubscriptionSuspended { subscription: id.clone() }),
-        Status::Deleted | Status::Expired | Status::Disabled => {
-            Err(Rejection::SubscriptionEnded { subscription: id.clone() })
-        }
+fn not_at_its_end(context: &Context<'_>, subscription: &Subscription) -> Result<(), Rejection> {
+    let term_end = subscription.term.end;
+    if renewal_due(term_end)? <= context.now {
+        let subscription = subscription.id.clone();
+        return Err(Rejection::RenewalPending { subscription, term_end });
     }
+    Ok(())
+}
+
+/// The subscription, if it is active.
+fn living<'a>(customer: &'a Customer, id: &SubscriptionId) -> Result<&'a Subscription, Rejection> {
+    let subscription = within_term(customer, id)?;
+    if subscription.status == Status::Suspended {
+        return Err(Rejection::SubscriptionSuspended { subscription: id.clone() });
+    }
+    Ok(subscription)
+}
+
+/// The subscription, if it is active or suspended.
+fn within_term<'a>(
+    customer: &'a Customer,
+    id: &SubscriptionId,
+) -> Result<&'a Subscription, Rejection> {
+    let subscription = known(customer, id)?;
+    if subscription.is_living() {
+        return Ok(subscription);
+    }
+    Err(Rejection::SubscriptionEnded { subscription: id.clone() })
+}
+
+fn known<'a>(customer: &'a Customer, id: &SubscriptionId) -> Result<&'a Subscription, Rejection> {
+    let subscription = customer.subscriptions.get(id).map(|subscription| &**subscription);
+    subscription.ok_or_else(|| Rejection::SubscriptionUnknown { subscription: id.clone() })
 }
 
 /// When the subscription's next term begins, if there will be one.

@@ -16,7 +16,7 @@ use super::state::{
     QuantityRequest, Status, Subscription, TermKind,
 };
 use crate::calendar::Period;
-use crate::ids::{GroupId, OfferId, SubscriptionId, UserId};
+use crate::ids::{GroupId, OfferId, PromotionId, SubscriptionId, UserId};
 use crate::money::Money;
 
 /// Folds one event into the state. Total: it never fails and never decides.
@@ -128,12 +128,12 @@ fn apply(customer: &mut Customer, event: &Event) {
         }
         Event::TermChanged(e) => change(customer, &e.subscription, |s| s.change_term(e)),
         Event::BillingFrequencyChosen(e) => change(customer, &e.subscription, |s| {
-            s.next_billing = Some(NextBilling { billing: e.billing, from: e.from });
+            let next = NextBilling { billing: e.billing, from: e.from };
+            s.next_billing = (e.billing != s.plan.billing).then_some(next);
         }),
         Event::BillingFrequencyChanged(e) => change(customer, &e.subscription, |s| {
             s.plan = e.plan;
             s.unit_price = e.basis.unit_price;
-            s.cycle_anchor = e.from;
             s.next_billing = None;
         }),
         Event::SubscriptionCancelled(e) => end(customer, &e.subscription, Status::Deleted),
@@ -322,7 +322,8 @@ fn reassign(customer: &mut Customer, users: &[UserId], from: &OfferId, to: &Offe
     }
 }
 
-const fn unplanned(quantity: u32) -> RenewalSettings {
+/// The next term as the present one, but for the quantity.
+pub(super) const fn unplanned(quantity: u32) -> RenewalSettings {
     RenewalSettings { quantity, plan: None, offer: None, end_date: None, promotion: None }
 }
 
@@ -377,12 +378,17 @@ impl From<Begun<'_>> for Subscription {
             billing_stopped: false,
             disable_at: None,
             delete_at: None,
+            promotion: None,
         }
     }
 }
 
+fn promotion_of(applied: Option<&AppliedPromotion>) -> Option<PromotionId> {
+    applied.map(|applied| applied.promotion.clone())
+}
+
 fn purchased(e: &SubscriptionPurchased) -> Subscription {
-    Subscription::from(Begun {
+    let bought = Subscription::from(Begun {
         id: &e.subscription,
         offer: &e.offer,
         title: &e.offer_title,
@@ -397,7 +403,8 @@ fn purchased(e: &SubscriptionPurchased) -> Subscription {
         reduce_until: e.reduce_until,
         full_refund_before: e.full_refund_before,
         bought_at: Some(e.started_at),
-    })
+    });
+    Subscription { promotion: promotion_of(e.promotion.as_ref()), ..bought }
 }
 
 fn tried(e: &TrialStarted, currency: crate::money::Currency) -> Subscription {
@@ -459,6 +466,7 @@ fn upgraded(customer: &mut Customer, e: &SubscriptionUpgraded) {
             s.offer_title.clone_from(&e.target_title);
             s.services = e.target_services.iter().cloned().collect();
             s.unit_price = e.charge.unit_price;
+            s.promotion = promotion_of(e.promotion.as_ref());
             for lot in &mut s.lots {
                 lot.charged_from = e.charge.billable.start;
             }
@@ -495,7 +503,7 @@ fn made_by_upgrade(
     target: &NewSubscription,
     bought_at: Option<DateTime<Utc>>,
 ) -> Subscription {
-    Subscription::from(Begun {
+    let made = Subscription::from(Begun {
         id: &target.subscription,
         offer: &e.target_offer,
         title: &e.target_title,
@@ -510,7 +518,8 @@ fn made_by_upgrade(
         reduce_until: target.reduce_until,
         full_refund_before: target.full_refund_before,
         bought_at,
-    })
+    });
+    Subscription { promotion: promotion_of(e.promotion.as_ref()), ..made }
 }
 
 fn renewed(customer: &mut Customer, e: &SubscriptionRenewed) {
@@ -521,6 +530,7 @@ fn renewed(customer: &mut Customer, e: &SubscriptionRenewed) {
         s.cancel_until = e.cancel_until;
         s.full_refund_before = e.full_refund_before;
         s.kind = TermKind::Paid;
+        s.promotion = promotion_of(e.promotion.as_ref());
         let Some(change) = &e.change else { return };
         s.plan = change.plan;
         let Some(upgraded) = &change.offer else { return };
@@ -591,6 +601,7 @@ impl Subscription {
         self.last_lot = lot;
         self.scheduled = None;
         self.next_billing = None;
+        self.promotion = None;
     }
 
     fn change_term(&mut self, e: &TermChanged) {

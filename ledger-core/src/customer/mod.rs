@@ -18,11 +18,14 @@ mod account;
 
 pub use account::CustomerAccount;
 pub use command::*;
-pub use decide::{Context, decide, decide_catalogue};
+pub use decide::{
+    ByHandReason, Context, EndDateChoice, EndDateKind, MoveByHand, decide, decide_catalogue,
+    end_dates,
+};
 pub use due::{Due, WORDS as SCHEDULED, due, due_of, due_of_account};
 pub use event::*;
 pub use evolve::{evolve, fold};
-pub use rejection::{Rejection, Rule};
+pub use rejection::{NotExtended, Rejection, Rule};
 pub use state::{
     Assignment, Customer, DelegatedAdmin, ExternalHolding, FOLD_VERSION, Group, Lot, NextBilling,
     Profile, QuantityRequest, Status, Subscription, TermKind,

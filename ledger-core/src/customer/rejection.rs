@@ -7,7 +7,10 @@ use serde::Serialize;
 
 pub use self::rule::Rule;
 use crate::calendar::{BillingCycle, DateOutOfRange, TermDuration};
-use crate::ids::{CustomerId, OfferId, ProgrammeId, SubscriptionId, UserId};
+use crate::catalogue::Segment;
+use crate::ids::{
+    CustomerId, OfferId, ProgrammeId, PromotionId, ResellerId, SubscriptionId, UserId,
+};
 use crate::money::{Currency, MoneyError};
 
 /// A rule said no. Nothing happened; the caller must change the request or wait.
@@ -366,6 +369,43 @@ pub enum Rejection {
         /// What was chosen, `renew` or `cancel`.
         end_of_term: &'static str,
     },
+    /// Nothing can be suspended in the programme.
+    #[error("in programme {programme} a subscription cannot be suspended")]
+    SuspensionNotOffered {
+        /// The programme.
+        programme: ProgrammeId,
+    },
+    /// The subscription cannot go on by the month after its term.
+    #[error("subscription {subscription} cannot go on by the month after its term: {reason}")]
+    ExtendedTermRefused {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// Why not.
+        #[serde(flatten)]
+        reason: NotExtended,
+    },
+    /// The programme has no upgrades at the renewal.
+    #[error("in programme {programme} an upgrade cannot be planned for the renewal")]
+    ScheduledUpgradeNotOffered {
+        /// The programme.
+        programme: ProgrammeId,
+    },
+    /// A charge cycle would not fit into its term.
+    #[error("a term of {term:?} cannot be charged {billing:?}: choose a shorter billing cycle")]
+    BillingLongerThanTerm {
+        /// Term asked for.
+        term: TermDuration,
+        /// Billing cycle asked for.
+        billing: BillingCycle,
+    },
+    /// The promotion planned for the renewal is for other terms.
+    #[error("promotion {promotion} is not for a term of {term:?}")]
+    PromotionForOtherTerms {
+        /// The promotion.
+        promotion: PromotionId,
+        /// Term asked for.
+        term: TermDuration,
+    },
     /// Only the scheduler issues this command.
     #[error("{command} is issued by the ledger's scheduler only")]
     SchedulerOnly {
@@ -410,6 +450,246 @@ pub enum Rejection {
         /// When it is due.
         due_at: DateTime<Utc>,
     },
+    /// The customer has not accepted the agreement.
+    #[error("in programme {programme} a customer accepts the agreement before it buys")]
+    AgreementMissing {
+        /// The programme.
+        programme: ProgrammeId,
+    },
+    /// The offer is for other segments.
+    #[error("{offer} is for {segments:?}, not for {segment:?}")]
+    OfferNotForSegment {
+        /// The offer.
+        offer: OfferId,
+        /// The customer's segment.
+        segment: Segment,
+        /// Segments it is for.
+        segments: Vec<Segment>,
+    },
+    /// The offer is not sold in the customer's market.
+    #[error("{offer} is not sold in {market}")]
+    OfferNotForMarket {
+        /// The offer.
+        offer: OfferId,
+        /// The customer's market.
+        market: String,
+    },
+    /// The buyer has not attested to be entitled.
+    #[error("{offer} is sold only to buyers who attest to be entitled to it")]
+    AttestationMissing {
+        /// The offer.
+        offer: OfferId,
+    },
+    /// More resellers of record than the market allows.
+    #[error("in {market} a purchase has at most {resellers_max} reseller(s) of record")]
+    TooManyResellers {
+        /// The customer's market.
+        market: String,
+        /// Most allowed.
+        resellers_max: u32,
+    },
+    /// A reseller of record was named twice.
+    #[error("reseller {reseller} is named twice")]
+    ResellerRepeated {
+        /// The reseller.
+        reseller: ResellerId,
+    },
+    /// Too few seats of an add-on for the seats of its base.
+    #[error(
+        "{quantity} seats of {offer} are too few for {base_seats} seats of its base: {seats_min} are needed"
+    )]
+    BelowBaseShare {
+        /// The add-on.
+        offer: OfferId,
+        /// Seats of it that there would be.
+        quantity: u32,
+        /// Fewest seats allowed.
+        seats_min: u32,
+        /// Seats of all offers that it builds on.
+        base_seats: u32,
+    },
+    /// The promotion is not in the catalogue.
+    #[error("promotion {promotion} is not in the catalogue in force")]
+    PromotionUnknown {
+        /// The promotion.
+        promotion: PromotionId,
+    },
+    /// The promotion has not begun, or is over.
+    #[error("promotion {promotion} can be bought under from {from} until {until}")]
+    PromotionNotInForce {
+        /// The promotion.
+        promotion: PromotionId,
+        /// From when on.
+        from: DateTime<Utc>,
+        /// Until when, included.
+        until: DateTime<Utc>,
+        /// From when on it will be, if it is to begin yet.
+        begins_at: Option<DateTime<Utc>>,
+    },
+    /// The promotion is for other offers.
+    #[error("promotion {promotion} is not for {offer}")]
+    PromotionForOtherOffers {
+        /// The promotion.
+        promotion: PromotionId,
+        /// The offer.
+        offer: OfferId,
+    },
+    /// The promotion was used as often as a customer may.
+    #[error("promotion {promotion} can be used {redemptions_max} time(s) by one customer")]
+    PromotionRedeemed {
+        /// The promotion.
+        promotion: PromotionId,
+        /// How often it can be used.
+        redemptions_max: u32,
+    },
+    /// Fewer or more seats than the promotion is for.
+    #[error("promotion {promotion} is not for {seats} seats in all")]
+    PromotionSeats {
+        /// The promotion.
+        promotion: PromotionId,
+        /// Seats of the offer there would be, over all subscriptions and partners.
+        seats: u32,
+        /// Fewest seats.
+        seats_min: Option<u32>,
+        /// Most seats.
+        seats_max: Option<u32>,
+    },
+    /// The promotion is for new buyers of the offer.
+    #[error("promotion {promotion} is only for customers who have never had {offer}")]
+    PromotionForFirstPurchase {
+        /// The promotion.
+        promotion: PromotionId,
+        /// The offer.
+        offer: OfferId,
+    },
+    /// A trial stays as it is until it is converted or ends.
+    #[error("subscription {subscription} is a trial: convert it first")]
+    TrialUnchangeable {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// The programme has no trials.
+    #[error("in programme {programme} nothing can be tried")]
+    TrialsNotOffered {
+        /// The programme.
+        programme: ProgrammeId,
+    },
+    /// The offer cannot be tried.
+    #[error("{offer} cannot be tried")]
+    OfferHasNoTrial {
+        /// The offer.
+        offer: OfferId,
+    },
+    /// Customers of the segment cannot try anything.
+    #[error("customers of the segment {segment:?} cannot try offers")]
+    TrialNotForSegment {
+        /// The customer's segment.
+        segment: Segment,
+    },
+    /// The customer has, had or tried the offer.
+    #[error("the customer has, had or tried {offer} already")]
+    TrialOnlyOnce {
+        /// The offer.
+        offer: OfferId,
+    },
+    /// The subscription is not a trial.
+    #[error("subscription {subscription} is not a trial")]
+    NotATrial {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// Fewer seats than a trial is converted into before its end.
+    #[error(
+        "before its end a trial is converted into {seats_min} seats or more, not {quantity}: plan fewer for its end"
+    )]
+    ConversionTooSmall {
+        /// Seats asked for.
+        quantity: u32,
+        /// Fewest seats allowed.
+        seats_min: u32,
+    },
+    /// The programme begins longer terms only at a renewal.
+    #[error("in programme {programme} a longer term begins only with a renewal")]
+    TermChangeNotOffered {
+        /// The programme.
+        programme: ProgrammeId,
+    },
+    /// The term would not be longer.
+    #[error("a term of {term:?} is not longer than the {current:?} there is")]
+    TermNotLonger {
+        /// Term asked for.
+        term: TermDuration,
+        /// Term there is.
+        current: TermDuration,
+    },
+    /// The subscription is in its extended service term.
+    #[error("subscription {subscription} is in its extended service term: renew it instead")]
+    InExtendedTerm {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// The programme does not change the rhythm of charging within such a term.
+    #[error("in programme {programme} the rhythm of charging stays within a term of {term:?}")]
+    BillingChangeNotOffered {
+        /// The programme.
+        programme: ProgrammeId,
+        /// The subscription's term.
+        term: TermDuration,
+    },
+    /// A whole term can be charged at once only when it is bought.
+    #[error("charging {billing:?} is for the whole term at once, and chosen only at the purchase")]
+    UpfrontOnlyAtPurchase {
+        /// Rhythm asked for.
+        billing: BillingCycle,
+    },
+    /// The term has been charged to its end.
+    #[error("subscription {subscription} is charged until {term_end}, the end of its term")]
+    NoFurtherChargeCycle {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// Last day of the term.
+        term_end: NaiveDate,
+    },
+    /// The programme, or the kind of product, has no chosen ends of terms.
+    #[error("in programme {programme} the end of this term cannot be chosen")]
+    AlignmentNotOffered {
+        /// The programme.
+        programme: ProgrammeId,
+    },
+    /// The term would end before it begins.
+    #[error("the term begins on {term_start}: it cannot end on {end_date}")]
+    EndDateBeforeTerm {
+        /// Last day asked for.
+        end_date: NaiveDate,
+        /// First day of the term.
+        term_start: NaiveDate,
+    },
+    /// The term would be longer than it is sold.
+    #[error("the term ends on {term_end} at the latest, not on {end_date}")]
+    EndDateBeyondTerm {
+        /// Last day asked for.
+        end_date: NaiveDate,
+        /// Last day of the whole term.
+        term_end: NaiveDate,
+    },
+    /// Monthly terms do not end shortly before the end of a month.
+    #[error(
+        "a monthly term cannot end on {end_date}: choose the last day of the month or an earlier day"
+    )]
+    EndDateNearMonthEnd {
+        /// Last day asked for.
+        end_date: NaiveDate,
+    },
+    /// Nothing else ends on that day.
+    #[error(
+        "no subscription and no month ends on {end_date}; possible are {possible:?} and other ends of months"
+    )]
+    EndDateNotAligned {
+        /// Last day asked for.
+        end_date: NaiveDate,
+        /// The days that would be most useful.
+        possible: Vec<NaiveDate>,
+    },
     /// A date left the calendar.
     #[error("{0}")]
     #[serde(serialize_with = "no_facts")]
@@ -418,6 +698,30 @@ pub enum Rejection {
     #[error("{0}")]
     #[serde(serialize_with = "no_facts")]
     Amount(#[from] MoneyError),
+}
+
+/// Why a subscription cannot go on by the month after its term. Source: domain, section 1.8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+pub enum NotExtended {
+    /// The programme has no extended service term.
+    #[error("its programme has no extended service term")]
+    NotOffered,
+    /// It was bought too early.
+    #[error("it was bought before {bought_from}")]
+    BoughtTooEarly {
+        /// Purchases from this instant on are extended.
+        bought_from: DateTime<Utc>,
+    },
+    /// Its term ends too early.
+    #[error("its term ends before {ends_from}")]
+    EndsTooEarly {
+        /// Terms that end on this day or later are extended.
+        ends_from: NaiveDate,
+    },
+    /// It is of a kind of product that is not extended.
+    #[error("products of its kind are not extended")]
+    KindNotExtended,
 }
 
 fn no_facts<T, S: serde::Serializer>(_: &T, serializer: S) -> Result<S::Ok, S::Error> {

@@ -187,6 +187,8 @@ pub struct Subscription {
     pub disable_at: Option<DateTime<Utc>>,
     /// When its data goes; set while it is suspended for a limited time, or disabled.
     pub delete_at: Option<DateTime<Utc>>,
+    /// The promotion that lowered the price of the current term.
+    pub promotion: Option<PromotionId>,
 }
 
 /// How a subscription is to be charged from its next charge cycle on.
@@ -252,6 +254,12 @@ impl Subscription {
             Status::Expired => self.disable_at.is_some(),
             Status::Suspended | Status::Disabled | Status::Deleted => false,
         }
+    }
+
+    /// Its seats that users can have licences of.
+    #[must_use]
+    pub const fn seats_in_service(&self) -> u32 {
+        if self.is_in_service() { self.quantity } else { 0 }
     }
 
     /// Whether it is within a term: active or suspended.

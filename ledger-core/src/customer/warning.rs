@@ -1,10 +1,11 @@
 //! What a preview says besides the events: consequences a person might overlook.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::event::{DropCause, Event, UpgradeTarget};
-use crate::ids::{OfferId, SubscriptionId, UserId};
+use super::command::EndOfTermAction;
+use super::event::{DropCause, EndOfTermActionSet, Event, TermPlan, TrialTarget, UpgradeTarget};
+use crate::ids::{OfferId, PromotionId, SubscriptionId, UserId};
 
 /// A consequence worth saying before it happens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,8 +46,54 @@ pub enum Warning {
         /// Who they are.
         users: Vec<UserId>,
     },
+    /// The promotion asked for is for other terms: the full price is charged.
+    PromotionUnused {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The promotion.
+        promotion: PromotionId,
+    },
+    /// The trial becomes a paid subscription by itself.
+    TrialWillConvert {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The last day on which that can be turned off.
+        last_day: NaiveDate,
+        /// Seats that will be paid for.
+        quantity: u32,
+        /// Length and billing of the paid term.
+        plan: TermPlan,
+    },
     /// Service stops at the end of the term.
     ServiceWillStop {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// The subscription will not be renewed, and nothing else was chosen: the programme decides what
+    /// follows its term. An extended service term costs a premium.
+    RenewalOffWithoutChoice {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// The months after the term cost a premium.
+    ExtendedTermCostsPremium {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// The subscription is charged although its service is stopped.
+    BillingContinues {
+        /// The subscription.
+        subscription: SubscriptionId,
+    },
+    /// If it is not resumed by then, the subscription is deleted.
+    WillBeDeleted {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Its service starts again, but the subscription will still not be renewed.
+    RenewalStaysOff {
         /// The subscription.
         subscription: SubscriptionId,
     },
@@ -65,9 +112,37 @@ fn of_event(event: &Event) -> Vec<Warning> {
             quantity: e.quantity,
             cause: e.cause,
         }],
-        Event::SubscriptionPurchased(e) => closes(&e.subscription, e.cancel_until),
+        Event::SubscriptionPurchased(e) => {
+            let mut warnings = closes(&e.subscription, e.cancel_until);
+            warnings.extend(e.unused_promotion.iter().map(|promotion| Warning::PromotionUnused {
+                subscription: e.subscription.clone(),
+                promotion: promotion.clone(),
+            }));
+            warnings
+        }
+        Event::TrialStarted(e) if e.converts => vec![Warning::TrialWillConvert {
+            subscription: e.subscription.clone(),
+            last_day: e.term.end,
+            quantity: e.quantity,
+            plan: e.converts_to,
+        }],
+        Event::TrialStarted(e) => {
+            vec![Warning::ServiceWillStop { subscription: e.subscription.clone() }]
+        }
+        Event::TrialConverted(e) => match &e.into {
+            TrialTarget::Itself(paid) => closes(&e.subscription, paid.cancel_until),
+            TrialTarget::Existing(_) => Vec::new(),
+        },
+        Event::TermChanged(e) => closes(&e.subscription, e.cancel_until),
         Event::SeatsAdded(e) => closes(&e.subscription, e.reduce_until),
-        Event::SubscriptionRenewed(e) => closes(&e.subscription, e.cancel_until),
+        Event::SubscriptionRenewed(e) => {
+            let mut warnings = closes(&e.subscription, e.cancel_until);
+            let upgraded = e.change.as_ref().and_then(|change| change.offer.as_ref());
+            if let Some(upgraded) = upgraded.filter(|upgraded| !upgraded.manual.is_empty()) {
+                warnings.push(Warning::LicencesToMoveByHand { users: upgraded.manual.clone() });
+            }
+            warnings
+        }
         Event::ShortfallRaised(e) => vec![Warning::LicencesWillExceedSeats {
             offer: e.offer.clone(),
             valid: e.valid,
@@ -84,12 +159,20 @@ fn of_event(event: &Event) -> Vec<Warning> {
             }
             warnings
         }
-        Event::EndOfTermActionSet(e) => match e.action {
-            super::EndOfTermAction::Renew
-            | super::EndOfTermAction::ExtendedServiceTerm
-            | super::EndOfTermAction::Lapse => Vec::new(),
-            super::EndOfTermAction::Cancel => {
-                vec![Warning::ServiceWillStop { subscription: e.subscription.clone() }]
+        Event::EndOfTermActionSet(e) => after_the_term(e),
+        Event::SubscriptionSuspended(e) => {
+            let subscription = || e.subscription.clone();
+            let continues = Warning::BillingContinues { subscription: subscription() };
+            let deleted =
+                e.delete_at.map(|at| Warning::WillBeDeleted { subscription: subscription(), at });
+            (!e.billing_stops).then_some(continues).into_iter().chain(deleted).collect()
+        }
+        Event::SubscriptionResumed(e) => match e.end_of_term {
+            EndOfTermAction::Renew => Vec::new(),
+            EndOfTermAction::Cancel
+            | EndOfTermAction::ExtendedServiceTerm
+            | EndOfTermAction::Lapse => {
+                vec![Warning::RenewalStaysOff { subscription: e.subscription.clone() }]
             }
         },
         Event::CustomerRegistered(_)
@@ -102,17 +185,12 @@ fn of_event(event: &Event) -> Vec<Warning> {
         | Event::ExternalSubscriptionWithdrawn(_)
         | Event::PortalAccessGranted(_)
         | Event::PortalAccessRevoked(_)
-        | Event::TrialStarted(_)
-        | Event::TrialConverted(_)
         | Event::SeatsRemoved(_)
         | Event::RenewalQuantityScheduled(_)
         | Event::RenewalSettingsChanged(_)
-        | Event::TermChanged(_)
         | Event::BillingFrequencyChosen(_)
         | Event::BillingFrequencyChanged(_)
         | Event::SubscriptionCancelled(_)
-        | Event::SubscriptionSuspended(_)
-        | Event::SubscriptionResumed(_)
         | Event::SubscriptionRenamed(_)
         | Event::QuantityRequested(_)
         | Event::QuantityRequestFulfilled(_)
@@ -138,6 +216,18 @@ fn of_event(event: &Event) -> Vec<Warning> {
         | Event::PriceListImported(_)
         | Event::OfferMatrixImported(_)
         | Event::PolicySet(_) => Vec::new(),
+    }
+}
+
+fn after_the_term(e: &EndOfTermActionSet) -> Vec<Warning> {
+    let subscription = e.subscription.clone();
+    match e.action {
+        EndOfTermAction::Renew => Vec::new(),
+        EndOfTermAction::Cancel => vec![Warning::ServiceWillStop { subscription }],
+        EndOfTermAction::ExtendedServiceTerm => {
+            vec![Warning::ExtendedTermCostsPremium { subscription }]
+        }
+        EndOfTermAction::Lapse => vec![Warning::RenewalOffWithoutChoice { subscription }],
     }
 }
 

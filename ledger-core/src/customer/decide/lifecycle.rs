@@ -1,16 +1,68 @@
-//! Suspending, resuming, and what follows the end.
+//! Suspending, resuming and renaming, and what time brings after the last term.
 
-use super::{Context, Rejection};
-use crate::customer::command::{Delete, Disable, Rename, Resume, Suspend};
-use crate::customer::event::Event;
-use crate::customer::state::Customer;
+use chrono::{DateTime, Utc};
+
+use super::account::text;
+use super::ending::days_after;
+use super::limits::shortfall_after;
+use super::trials::not_on_trial;
+use super::{
+    Context, Rejection, by_scheduler, changeable_or_suspended, drop_in_any_case, drop_scheduled,
+    known, not_before, within_term,
+};
+use crate::customer::command::{Delete, Disable, EndOfTermAction, Rename, Resume, Suspend};
+use crate::customer::event::{
+    DropCause, EndOfTermActionSet, Event, SubscriptionDeleted, SubscriptionDisabled,
+    SubscriptionRenamed, SubscriptionResumed, SubscriptionSuspended,
+};
+use crate::customer::state::{Customer, Status, Subscription};
+use crate::ids::Role;
 
 pub(super) fn suspend(
     context: &Context<'_>,
     customer: &Customer,
     c: &Suspend,
 ) -> Result<Vec<Event>, Rejection> {
-    todo!("{context:?} {customer:?} {c:?}")
+    let s = changeable_or_suspended(context, customer, &c.subscription)?;
+    let by_vendor = !c.vendor_reasons.is_empty();
+    if by_vendor {
+        by_operator(context, "Suspend", "what the vendor suspends")?;
+    }
+    for reason in &c.vendor_reasons {
+        text(reason, "vendor_reasons")?;
+    }
+    not_on_trial(s)?;
+    let is_suspended = s.status == Status::Suspended;
+    if is_suspended && (!by_vendor || s.vendor_reasons == c.vendor_reasons) {
+        return Ok(Vec::new());
+    }
+    let programme = context.programme(customer)?;
+    let rules = programme.suspension.as_ref().ok_or_else(|| Rejection::SuspensionNotOffered {
+        programme: customer.profile.programme.clone(),
+    })?;
+    // What the vendor has done is not to be blocked, and without a renewal nothing can be planned.
+    let dropped = if by_vendor || rules.turns_renewal_off {
+        drop_in_any_case(s, DropCause::Suspended)
+    } else {
+        drop_scheduled(programme, s, DropCause::Suspended)?
+    };
+    let delete_at =
+        if is_suspended { s.delete_at } else { days_after(context.now, rules.days_max)? };
+
+    let mut events = vec![Event::SubscriptionSuspended(SubscriptionSuspended {
+        subscription: s.id.clone(),
+        vendor_reasons: c.vendor_reasons.clone(),
+        billing_stops: rules.billing_stops,
+        delete_at,
+        rules: context.rules(customer)?,
+    })];
+    if rules.turns_renewal_off && s.end_of_term == EndOfTermAction::Renew {
+        let (subscription, action) = (s.id.clone(), EndOfTermAction::Lapse);
+        events.push(Event::EndOfTermActionSet(EndOfTermActionSet { subscription, action }));
+    }
+    events.extend(dropped);
+    events.extend(shortfall_after(customer, &s.offer, 0, s.seats_in_service()));
+    Ok(events)
 }
 
 pub(super) fn resume(
@@ -18,7 +70,31 @@ pub(super) fn resume(
     customer: &Customer,
     c: &Resume,
 ) -> Result<Vec<Event>, Rejection> {
-    todo!("{context:?} {customer:?} {c:?}")
+    let s = changeable_or_suspended(context, customer, &c.subscription)?;
+    if s.status != Status::Suspended {
+        return Ok(Vec::new());
+    }
+    if !s.vendor_reasons.is_empty() {
+        by_operator(context, "Resume", "what the vendor suspended")?;
+    }
+
+    let (subscription, end_of_term) = (s.id.clone(), s.end_of_term);
+    let mut events =
+        vec![Event::SubscriptionResumed(SubscriptionResumed { subscription, end_of_term })];
+    events.extend(shortfall_after(customer, &s.offer, s.quantity, 0));
+    Ok(events)
+}
+
+/// Refuses what only the operator hears from the vendor.
+fn by_operator(
+    context: &Context<'_>,
+    command: &'static str,
+    what: &'static str,
+) -> Result<(), Rejection> {
+    if context.actor.role == Role::Operator {
+        return Ok(());
+    }
+    Err(Rejection::OperatorOnly { command, what })
 }
 
 pub(super) fn disable(
@@ -26,7 +102,24 @@ pub(super) fn disable(
     customer: &Customer,
     c: &Disable,
 ) -> Result<Vec<Event>, Rejection> {
-    todo!("{context:?} {customer:?} {c:?}")
+    by_scheduler(context, "Disable")?;
+    let s = known(customer, &c.subscription)?;
+    if s.status != Status::Expired || s.disable_at != Some(c.due_at) {
+        return Ok(Vec::new());
+    }
+    not_before(context, c.due_at)?;
+    let disabled_days = context.programme(customer)?.ending.disabled_days;
+    let delete_at = days_after(c.due_at, disabled_days)?;
+
+    let mut events = vec![disabled(s, delete_at)];
+    events.extend(shortfall_after(customer, &s.offer, 0, s.quantity));
+    Ok(events)
+}
+
+/// The service stops, and the data is kept until `delete_at`; for ever when there is none.
+pub(super) fn disabled(s: &Subscription, delete_at: Option<DateTime<Utc>>) -> Event {
+    let (subscription, offer) = (s.id.clone(), s.offer.clone());
+    Event::SubscriptionDisabled(SubscriptionDisabled { subscription, offer, delete_at })
 }
 
 pub(super) fn delete(
@@ -34,9 +127,32 @@ pub(super) fn delete(
     customer: &Customer,
     c: &Delete,
 ) -> Result<Vec<Event>, Rejection> {
-    todo!("{context:?} {customer:?} {c:?}")
+    by_scheduler(context, "Delete")?;
+    let s = known(customer, &c.subscription)?;
+    let waits = matches!(s.status, Status::Suspended | Status::Disabled);
+    if !waits || s.delete_at != Some(c.due_at) {
+        return Ok(Vec::new());
+    }
+    not_before(context, c.due_at)?;
+
+    let dropped = drop_in_any_case(s, DropCause::NotRenewed);
+    Ok([deleted(s)].into_iter().chain(dropped).collect())
+}
+
+pub(super) fn deleted(s: &Subscription) -> Event {
+    let (subscription, offer) = (s.id.clone(), s.offer.clone());
+    Event::SubscriptionDeleted(SubscriptionDeleted { subscription, offer })
 }
 
 pub(super) fn rename(customer: &Customer, c: &Rename) -> Result<Vec<Event>, Rejection> {
-    todo!("{customer:?} {c:?}")
+    let s = within_term(customer, &c.subscription)?;
+    if let Some(name) = &c.name {
+        text(name, "name")?;
+    }
+    if s.name == c.name {
+        return Ok(Vec::new());
+    }
+
+    let (subscription, name) = (s.id.clone(), c.name.clone());
+    Ok(vec![Event::SubscriptionRenamed(SubscriptionRenamed { subscription, name })])
 }

@@ -1,10 +1,10 @@
 //! Limits on quantities: smallest, largest, number of changes, and the shortfall of licences.
 
 use crate::catalogue::{BelowAssigned, Offer, Programme};
-use crate::customer::event::{Event, LotUse, ShortfallCleared, ShortfallRaised};
+use crate::customer::event::{Event, LotUse, QuantityChange, ShortfallCleared, ShortfallRaised};
 use crate::customer::rejection::Rejection;
 use crate::customer::state::{Customer, Lot, Subscription};
-use crate::ids::OfferId;
+use crate::ids::{OfferId, UserId};
 
 /// Refuses a quantity of zero.
 pub(super) fn not_zero(quantity: u32) -> Result<(), Rejection> {
@@ -26,7 +26,8 @@ pub(super) fn not_below_minimum(
     Ok(())
 }
 
-/// Refuses more seats, over all subscriptions and partners, than the offer allows.
+/// Refuses more seats, over all subscriptions and partners, than the offer allows; those of suspended
+/// subscriptions count. Source: domain, section 2, no. 2.
 pub(super) fn not_above_maximum(
     customer: &Customer,
     id: &OfferId,
@@ -35,7 +36,7 @@ pub(super) fn not_above_maximum(
 ) -> Result<(), Rejection> {
     let Some(seats_max) = offer.seats_max else { return Ok(()) };
     let elsewhere = customer.external.get(id).map_or(0, |holding| holding.seats);
-    let held = customer.valid(id).saturating_add(elsewhere);
+    let held = customer.seats(id).saturating_add(elsewhere);
     let remaining = seats_max.saturating_sub(held);
     if remaining < added {
         return Err(Rejection::AboveMaximum { offer: id.clone(), seats_max, remaining });
@@ -132,4 +133,23 @@ pub(super) fn shortfall_after(
 ) -> Option<Event> {
     let valid = customer.valid(offer).saturating_add(added).saturating_sub(removed);
     shortfall(customer, offer, valid, customer.assigned(offer))
+}
+
+/// The same when all seats of a subscription change their offer, from one to the other, and the licences
+/// of `reassigned` with them.
+pub(super) fn shortfalls_between(
+    customer: &Customer,
+    (from, to): (&OfferId, &OfferId),
+    seats: QuantityChange,
+    reassigned: &[UserId],
+) -> Vec<Event> {
+    let count = |users: usize| u32::try_from(users).unwrap_or(u32::MAX);
+    let valid = customer.valid(from).saturating_sub(seats.from);
+    let assigned = customer.assigned(from).saturating_sub(count(reassigned.len()));
+    let left = shortfall(customer, from, valid, assigned);
+
+    let arriving = reassigned.iter().filter(|user| !customer.has_licence(to, user)).count();
+    let valid = customer.valid(to).saturating_add(seats.to);
+    let assigned = customer.assigned(to).saturating_add(count(arriving));
+    left.into_iter().chain(shortfall(customer, to, valid, assigned)).collect()
 }

@@ -1,35 +1,22 @@
-//! The end of a term: planning it, choosing it, and what the scheduler brings about.
+//! The end of a term: choosing it, and the next term that the scheduler begins.
 
 use chrono::NaiveDate;
 
-use super::limits::{
-    not_above_maximum, not_below_assigned, not_below_minimum, shortfall_after, sum,
-};
-use super::seats::deadline;
-use super::{
-    Context, Rejection, anchor_rule, by_scheduler, changeable, drop_in_any_case, exact, living,
-};
-use crate::calendar::{charge_cycle, renewal_due, term};
-use crate::catalogue::Offer;
-use crate::customer::command::{EndOfTermAction, Expire, Renew, SetEndOfTermAction};
+use super::ending::{extension, sold_monthly};
+use super::limits::{shortfall_after, shortfalls_between, sum};
+use super::next_term::{NextTerm, Renewal};
+use super::seats::{Windows, windows};
+use super::trials::not_on_trial;
+use super::{Context, Rejection, by_scheduler, changeable, drop_in_any_case, living};
+use crate::calendar::renewal_due;
+use crate::catalogue::Programme;
+use crate::customer::command::{EndOfTermAction, Renew, SetEndOfTermAction};
 use crate::customer::event::{
-    ChargeBasis, DropCause, EndOfTermActionSet, Event, QuantityChange, SubscriptionExpired,
+    DropCause, EndOfTermActionSet, Event, QuantityChange, RenewalSettings, RenewalSettingsChanged,
     SubscriptionRenewed,
 };
-use crate::customer::state::{Customer, Subscription};
-
-pub(super) fn keeps_limits(
-    customer: &Customer,
-    s: &Subscription,
-    offer: &Offer,
-    quantity: u32,
-) -> Result<(), Rejection> {
-    not_below_minimum(&s.offer, offer.seats_min, quantity)?;
-    match quantity.saturating_sub(s.quantity) {
-        0 => Ok(()),
-        added => not_above_maximum(customer, &s.offer, offer, added),
-    }
-}
+use crate::customer::evolve::unplanned;
+use crate::customer::state::{Customer, Subscription, TermKind};
 
 pub(super) fn set_action(
     context: &Context<'_>,
@@ -42,17 +29,65 @@ pub(super) fn set_action(
     }
 
     let subscription = s.id.clone();
-    let mut events =
-        vec![Event::EndOfTermActionSet(EndOfTermActionSet { subscription, action: c.action })];
-    match c.action {
-        EndOfTermAction::Renew => {}
-        EndOfTermAction::Cancel | EndOfTermAction::ExtendedServiceTerm | EndOfTermAction::Lapse => {
-            events.extend(drop_in_any_case(s, DropCause::NotRenewed))
+    let set = Event::EndOfTermActionSet(EndOfTermActionSet { subscription, action: c.action });
+    let follows = match c.action {
+        EndOfTermAction::Renew => plan_out_of_extended(context, customer, s)?,
+        EndOfTermAction::ExtendedServiceTerm => {
+            may_be_extended(context, customer, s)?;
+            drop_in_any_case(s, DropCause::NotRenewed)
         }
-    }
-    Ok(events)
+        EndOfTermAction::Cancel | EndOfTermAction::Lapse => {
+            drop_in_any_case(s, DropCause::NotRenewed)
+        }
+    };
+    Ok([set].into_iter().chain(follows).collect())
 }
 
+fn may_be_extended(
+    context: &Context<'_>,
+    customer: &Customer,
+    s: &Subscription,
+) -> Result<(), Rejection> {
+    not_on_trial(s)?;
+    match extension(context.catalogue()?, context.programme(customer)?, s) {
+        Ok(_) => Ok(()),
+        Err(reason) => {
+            let subscription = s.id.clone();
+            Err(Rejection::ExtendedTermRefused { subscription, reason })
+        }
+    }
+}
+
+/// A renewal after an extended service term begins a monthly term; of an offer that has none, the plan
+/// that the months' price was made of.
+fn plan_out_of_extended(
+    context: &Context<'_>,
+    customer: &Customer,
+    s: &Subscription,
+) -> Result<Option<Event>, Rejection> {
+    if s.kind != TermKind::Extended {
+        return Ok(None);
+    }
+    let plan = sold_monthly(context, customer, s)?.plan;
+    if plan == s.plan {
+        return Ok(None);
+    }
+    let settings = RenewalSettings { plan: Some(plan), ..unplanned(s.quantity) };
+    Ok(Some(settings_changed(s, settings)?))
+}
+
+/// The event that says what is planned for the next term.
+pub(super) fn settings_changed(
+    s: &Subscription,
+    settings: RenewalSettings,
+) -> Result<Event, Rejection> {
+    let due = renewal_due(s.term.end)?.date_naive();
+    let subscription = s.id.clone();
+    Ok(Event::RenewalSettingsChanged(RenewalSettingsChanged { subscription, settings, due }))
+}
+
+/// What was planned applies as a whole or is dropped as a whole; the renewal itself is never given up
+/// for it. Source: domain, section 10, no. 35 and no. 37.
 pub(super) fn renew(
     context: &Context<'_>,
     customer: &Customer,
@@ -70,84 +105,64 @@ pub(super) fn renew(
             return Err(other_action(s, "cancel"));
         }
     }
+    not_on_trial(s)?;
     let programme = context.programme(customer)?;
-    let offer = context.offer(&s.offer)?;
-    let plan = s.plan;
-    let quote = context.quote(customer, &s.offer, plan)?;
-    let planned = s.scheduled.as_ref().map(|scheduled| scheduled.quantity);
-    let kept = planned.filter(|quantity| {
-        let removed = s.quantity.saturating_sub(*quantity);
-        keeps_limits(customer, s, offer, *quantity).is_ok()
-            && not_below_assigned(programme, customer, &s.offer, removed).is_ok()
-    });
-    let to = kept.unwrap_or(s.quantity);
-    let term = term(renewal_due(s.term.end)?.date_naive(), plan.term)?;
-    let anchor_rule = anchor_rule(programme, plan);
-    let cycle = charge_cycle(term.start, plan.billing, anchor_rule, term.start)?;
-    let rounding = programme.rounding;
-    let basis =
-        exact(ChargeBasis { unit_price: quote.price, cycle, billable: cycle, rounding }, to)?;
-    let window = programme.window(offer.kind, context.now);
-    let cancel_until = deadline(context.now, window.and_then(|w| w.cancel_hours))?;
-    let reduce_until = deadline(context.now, window.and_then(|w| w.reduce_hours))?;
-    let full_refund_before = deadline(context.now, window.and_then(|w| w.full_refund_hours))?;
-    let lot = sum(s.last_lot, 1)?;
-    let rules = context.rules(customer)?;
+    let renewal = Renewal { context, customer, programme, s };
+    let as_before = || renewal.sold(&unplanned(s.quantity));
+    let (next, dropped) = match s.scheduled.as_ref().map(|planned| renewal.as_planned(planned)) {
+        None => (as_before()?, None),
+        Some(Ok(next)) => (next, None),
+        Some(Err(cause)) => (as_before()?, drop_in_any_case(s, cause)),
+    };
+    let shortfalls = shortfalls(customer, s, &next);
+    let renewed = renewed(context, customer, programme, s, next)?;
+    Ok(dropped.into_iter().chain([renewed]).chain(shortfalls).collect())
+}
 
-    let mut events = Vec::new();
-    if planned.is_some() && kept.is_none() {
-        events.extend(drop_in_any_case(s, DropCause::OutsideLimits));
-    }
-    events.push(Event::SubscriptionRenewed(SubscriptionRenewed {
+fn renewed(
+    context: &Context<'_>,
+    customer: &Customer,
+    programme: &Programme,
+    s: &Subscription,
+    next: NextTerm<'_>,
+) -> Result<Event, Rejection> {
+    let Windows { cancel_until, reduce_until, full_refund_before } =
+        windows(context, programme, next.offer.kind)?;
+    Ok(Event::SubscriptionRenewed(SubscriptionRenewed {
         subscription: s.id.clone(),
         offer: s.offer.clone(),
-        quantity: QuantityChange { from: s.quantity, to },
-        term,
+        quantity: QuantityChange { from: s.quantity, to: next.quantity },
+        term: next.term,
         renewed_at: context.now,
-        lot,
+        lot: sum(s.last_lot, 1)?,
         cancel_until,
         reduce_until,
         full_refund_before,
-        basis,
-        rules,
-        change: None,
-        price_list: quote.price_list,
-        promotion: None,
-    }));
-    events.extend(shortfall_after(customer, &s.offer, to, s.quantity));
-    Ok(events)
+        basis: next.basis,
+        rules: context.rules(customer)?,
+        change: next.change,
+        price_list: next.price_list,
+        promotion: next.promotion,
+    }))
 }
 
-pub(super) fn expire(
-    context: &Context<'_>,
-    customer: &Customer,
-    c: &Expire,
-) -> Result<Vec<Event>, Rejection> {
-    by_scheduler(context, "Expire")?;
-    let s = living(customer, &c.subscription)?;
-    if c.term_end < s.term.end {
-        return Ok(Vec::new());
-    }
-    over(context, s, c.term_end)?;
-    match s.end_of_term {
-        EndOfTermAction::Cancel | EndOfTermAction::ExtendedServiceTerm | EndOfTermAction::Lapse => {
+fn shortfalls(customer: &Customer, s: &Subscription, next: &NextTerm<'_>) -> Vec<Event> {
+    let upgraded = next.change.as_ref().and_then(|change| change.offer.as_ref());
+    match upgraded {
+        None => Vec::from_iter(shortfall_after(customer, &s.offer, next.quantity, s.quantity)),
+        Some(upgraded) => {
+            let seats = QuantityChange { from: s.quantity, to: next.quantity };
+            shortfalls_between(customer, (&s.offer, &upgraded.offer), seats, &upgraded.reassigned)
         }
-        EndOfTermAction::Renew => return Err(other_action(s, "renew")),
     }
-
-    let mut events = vec![Event::SubscriptionExpired(SubscriptionExpired {
-        subscription: s.id.clone(),
-        offer: s.offer.clone(),
-        quantity: s.quantity,
-        term_end: s.term.end,
-        disable_at: None,
-    })];
-    events.extend(shortfall_after(customer, &s.offer, 0, s.quantity));
-    Ok(events)
 }
 
 /// Refuses what is about a term that is not over, and a later term while an earlier one waits.
-fn over(context: &Context<'_>, s: &Subscription, term_end: NaiveDate) -> Result<(), Rejection> {
+pub(super) fn over(
+    context: &Context<'_>,
+    s: &Subscription,
+    term_end: NaiveDate,
+) -> Result<(), Rejection> {
     let due_at = renewal_due(term_end)?;
     if context.now < due_at {
         return Err(Rejection::TooEarly { subscription: s.id.clone(), due_at });
@@ -159,6 +174,6 @@ fn over(context: &Context<'_>, s: &Subscription, term_end: NaiveDate) -> Result<
     Ok(())
 }
 
-fn other_action(s: &Subscription, end_of_term: &'static str) -> Rejection {
+pub(super) fn other_action(s: &Subscription, end_of_term: &'static str) -> Rejection {
     Rejection::OtherEndOfTermAction { subscription: s.id.clone(), end_of_term }
 }

@@ -8,15 +8,21 @@ use super::limits::{
     not_above_maximum, not_below_assigned, not_below_minimum, not_too_many_updates, not_zero,
     shortfall_after, sum, take,
 };
-use super::{Context, Rejection, basis, changeable, drop_in_any_case, drop_scheduled, reopens_at};
+use super::promotions::within_promotion;
+use super::purchase::enough_for_base;
+use super::trials::not_on_trial;
+use super::{
+    Context, Rejection, basis, changeable, changeable_or_suspended, drop_in_any_case,
+    drop_scheduled, reopens_at,
+};
 use crate::calendar::add_hours;
-use crate::catalogue::Programme;
+use crate::catalogue::{ProductKind, Programme};
 use crate::customer::command::{AddSeats, Cancel, RemoveSeats};
 use crate::customer::event::{
     Credit, DropCause, Event, QuantityChange, Refund, SeatsAdded, SeatsRemoved,
     SubscriptionCancelled,
 };
-use crate::customer::state::{Customer, Subscription};
+use crate::customer::state::{Customer, Subscription, TermKind};
 
 /// The instant `hours` after `from`, if there are hours at all.
 pub(super) fn deadline(
@@ -26,12 +32,37 @@ pub(super) fn deadline(
     Ok(hours.map(|hours| add_hours(from, hours)).transpose()?)
 }
 
+/// Until when something that starts now can be given back.
+pub(super) struct Windows {
+    /// The whole subscription; `None`: never.
+    pub(super) cancel_until: Option<DateTime<Utc>>,
+    /// Its seats; `None`: never.
+    pub(super) reduce_until: Option<DateTime<Utc>>,
+    /// Before when a cancellation is refunded in full; `None`: by the day from the start.
+    pub(super) full_refund_before: Option<DateTime<Utc>>,
+}
+
+/// The windows that open now for a product of `kind`.
+pub(super) fn windows(
+    context: &Context<'_>,
+    programme: &Programme,
+    kind: ProductKind,
+) -> Result<Windows, Rejection> {
+    let window = programme.window(kind, context.now);
+    Ok(Windows {
+        cancel_until: deadline(context.now, window.and_then(|w| w.cancel_hours))?,
+        reduce_until: deadline(context.now, window.and_then(|w| w.reduce_hours))?,
+        full_refund_before: deadline(context.now, window.and_then(|w| w.full_refund_hours))?,
+    })
+}
+
 pub(super) fn add(
     context: &Context<'_>,
     customer: &Customer,
     c: &AddSeats,
 ) -> Result<Vec<Event>, Rejection> {
     let s = changeable(context, customer, &c.subscription)?;
+    not_on_trial(s)?;
     not_zero(c.seats)?;
     let programme = context.programme(customer)?;
     not_too_many_updates(programme, s)?;
@@ -39,9 +70,15 @@ pub(super) fn add(
     let offer = context.offer(&s.offer)?;
     let to = sum(s.quantity, c.seats)?;
     not_above_maximum(customer, &s.offer, offer, c.seats)?;
+    enough_for_base(customer, &s.offer, offer, c.seats)?;
+    within_promotion(context, customer, s, c.seats)?;
     let lot = sum(s.last_lot, 1)?;
-    let window = programme.window(offer.kind, context.now);
-    let reduce_until = deadline(context.now, window.and_then(|w| w.reduce_hours))?;
+    let reduce_until = match s.kind {
+        TermKind::Extended => None,
+        TermKind::Paid | TermKind::Trial { .. } => {
+            windows(context, programme, offer.kind)?.reduce_until
+        }
+    };
     let basis = basis(programme, s, context.today(), to)?;
     let rules = context.rules(customer)?;
 
@@ -65,6 +102,7 @@ pub(super) fn remove(
     c: &RemoveSeats,
 ) -> Result<Vec<Event>, Rejection> {
     let s = changeable(context, customer, &c.subscription)?;
+    not_on_trial(s)?;
     not_zero(c.seats)?;
     let programme = context.programme(customer)?;
     not_too_many_updates(programme, s)?;
@@ -72,7 +110,8 @@ pub(super) fn remove(
     // Seats in an open window can be given back although their offer is no longer sold.
     let offer = context.catalogue()?.offer(&s.offer);
     let refundable = s.refundable(context.now);
-    if refundable < c.seats {
+    let is_extended = s.kind == TermKind::Extended;
+    if !is_extended && refundable < c.seats {
         return Err(Rejection::SeatsNotRefundable {
             subscription: s.id.clone(),
             seats: c.seats,
@@ -89,7 +128,7 @@ pub(super) fn remove(
     let basis = basis(programme, s, context.today(), s.quantity)?;
     let rules = context.rules(customer)?;
 
-    let open_lots = s.lots.iter().filter(|lot| lot.is_open(context.now));
+    let open_lots = s.lots.iter().filter(|lot| is_extended || lot.is_open(context.now));
     let mut events = vec![Event::SeatsRemoved(SeatsRemoved {
         subscription: s.id.clone(),
         offer: s.offer.clone(),
@@ -103,14 +142,16 @@ pub(super) fn remove(
     Ok(events)
 }
 
+/// An extended service term is cancelled at any time; it has no window. Source: domain, section 1.8 and
+/// section 10, no. 47.
 pub(super) fn cancel(
     context: &Context<'_>,
     customer: &Customer,
     c: &Cancel,
 ) -> Result<Vec<Event>, Rejection> {
-    let s = changeable(context, customer, &c.subscription)?;
+    let s = changeable_or_suspended(context, customer, &c.subscription)?;
     let programme = context.programme(customer)?;
-    if !s.is_cancellable(context.now) {
+    if s.kind != TermKind::Extended && !s.is_cancellable(context.now) {
         let offer = context.catalogue()?.offer(&s.offer);
         return Err(Rejection::CancelWindowClosed {
             subscription: s.id.clone(),
@@ -120,7 +161,7 @@ pub(super) fn cancel(
             }),
         });
     }
-    not_below_assigned(programme, customer, &s.offer, s.quantity)?;
+    not_below_assigned(programme, customer, &s.offer, s.seats_in_service())?;
     let refund = match s.full_refund_before {
         Some(before) if context.now < before => Refund::Full,
         Some(_) | None => Refund::Prorated,
@@ -137,7 +178,7 @@ pub(super) fn cancel(
         rules,
     })];
     events.extend(drop_in_any_case(s, DropCause::Cancelled));
-    events.extend(shortfall_after(customer, &s.offer, 0, s.quantity));
+    events.extend(shortfall_after(customer, &s.offer, 0, s.seats_in_service()));
     Ok(events)
 }
 

@@ -1,7 +1,13 @@
 //! Upgrades: seats move to a higher offer, and never back.
 
+mod paths;
+mod users;
+
 use std::collections::BTreeSet;
 
+pub(super) use self::paths::possible;
+pub use self::users::{ByHandReason, MoveByHand};
+pub(super) use self::users::{UsersMoved, users_moved};
 use super::limits::{
     not_above_maximum, not_below_assigned, not_below_minimum, not_too_many_updates, not_zero,
     shortfall, sum, take,
@@ -10,7 +16,7 @@ use super::{
     Context, Rejection, anchor_rule, basis, changeable, drop_in_any_case, drop_scheduled, exact,
 };
 use crate::calendar::{Period, charge_cycle, term};
-use crate::catalogue::{Catalogue, Offer, Programme, UpgradePaths};
+use crate::catalogue::{Offer, Programme};
 use crate::customer::command::{EndDate, ExistingTarget, NewTarget, Upgrade, UpgradeInto};
 use crate::customer::event::{
     ChargeBasis, DropCause, Event, GrownSubscription, NewSubscription, QuantityChange,
@@ -67,7 +73,9 @@ pub(super) fn upgrade(
     not_above_maximum(customer, target_offer, offer, moved)?;
     let credit = basis(programme, source, context.today(), moved)?;
     let rules = context.rules(customer)?;
-    let (reassigned, manual) = users(&asked, context.catalogue()?);
+    let users = users_moved(context.catalogue()?, customer, source, target_offer, moved);
+    let reassigned = users.reassigned;
+    let manual: Vec<UserId> = users.manual.into_iter().map(|by_hand| by_hand.user).collect();
     if !manual.is_empty() {
         not_below_assigned(programme, customer, &source.offer, moved)?;
     }
@@ -134,25 +142,6 @@ fn reachable(context: &Context<'_>, asked: &Asked<'_>) -> Result<(), Rejection> 
         target_offer: asked.target_offer.clone(),
         possible: possible.into_iter().collect(),
     })
-}
-
-/// The offers that `from` can be upgraded to.
-fn possible(
-    context: &Context<'_>,
-    programme: &Programme,
-    from: &OfferId,
-) -> Result<BTreeSet<OfferId>, Rejection> {
-    match &programme.upgrades.paths {
-        UpgradePaths::Listed(paths) => Ok(paths.get(from).cloned().unwrap_or_default()),
-        UpgradePaths::FamilyUpward => {
-            let source = context.offer(from)?;
-            let higher = |offer: &Offer| {
-                source.family.is_some() && offer.family == source.family && source.tier < offer.tier
-            };
-            let offers = context.catalogue()?.offers.iter();
-            Ok(offers.filter(|(_, offer)| higher(offer)).map(|(id, _)| id.clone()).collect())
-        }
-    }
 }
 
 /// The four conditions of Partner Center. Source: SEED-3, SEED-5.
@@ -309,32 +298,6 @@ fn not_earlier(source: &Subscription, target: Period) -> Result<(), Rejection> {
     }
     let (source_end, target_end) = (source.term.end, target.end);
     Err(Rejection::TargetEndsEarlier { source_end, target_end })
-}
-
-/// Whose licences move along, and whose must be moved by hand.
-///
-/// They move along when every seat of the offer is upgraded, so that nobody has to be picked, except
-/// those of users whose other licences need the old offer or exclude the new one. Source: domain,
-/// sections 3.3 and 7, and section 10, no. 77 and no. 94.
-fn users(asked: &Asked<'_>, catalogue: &Catalogue) -> (Vec<UserId>, Vec<UserId>) {
-    let offer = &asked.source.offer;
-    let users = asked.customer.assignments.get(offer);
-    let users = users.into_iter().flat_map(|users| users.keys().cloned());
-    let is_all = asked.customer.valid(offer) == asked.moved;
-    users.partition(|user| is_all && moves_along(asked, catalogue, user))
-}
-
-fn moves_along(asked: &Asked<'_>, catalogue: &Catalogue, user: &UserId) -> bool {
-    let (from, to) = (&asked.source.offer, asked.target_offer);
-    let has = |offer: &OfferId| asked.customer.has_licence(offer, user);
-    let mut others = asked.customer.assignments.keys().filter(|held| *held != from && has(held));
-    others.all(|held| {
-        let Some(other) = catalogue.offer(held) else { return true };
-        let stays = |base: &OfferId| base == to || (base != from && has(base));
-        let loses_base =
-            other.prerequisites.contains(from) && !other.prerequisites.iter().any(stays);
-        !loses_base && !other.conflicts.contains(to) && !asked.offer.conflicts.contains(held)
-    })
 }
 
 fn shortfalls(asked: &Asked<'_>, reassigned: &[UserId]) -> Vec<Event> {

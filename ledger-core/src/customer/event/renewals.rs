@@ -100,7 +100,7 @@ pub struct EndOfTermActionSet {
 pub struct SubscriptionRenewed {
     /// Subscription.
     pub subscription: SubscriptionId,
-    /// Its offer.
+    /// Its offer in the term that is over.
     pub offer: OfferId,
     /// Seats before and after.
     pub quantity: QuantityChange,
@@ -126,6 +126,15 @@ pub struct SubscriptionRenewed {
     pub price_list: Option<String>,
     /// The promotion that lowered the price, if any did.
     pub promotion: Option<AppliedPromotion>,
+}
+
+impl SubscriptionRenewed {
+    /// The offer of the new term.
+    #[must_use]
+    pub fn offer_renewed(&self) -> &OfferId {
+        let upgraded = self.change.as_ref().and_then(|change| change.offer.as_ref());
+        upgraded.map_or(&self.offer, |upgraded| &upgraded.offer)
+    }
 }
 
 /// What changed with a new term, besides quantity and price.
@@ -167,7 +176,10 @@ pub struct SubscriptionExpired {
     pub disable_at: Option<DateTime<Utc>>,
 }
 
-/// An expired or suspended subscription lost its service; its data is kept.
+/// A subscription lost its service with its term, or after its time of grace; its data is kept.
+///
+/// After a suspended term both times without service that follow are in it. Source: domain, section 11,
+/// no. 5.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionDisabled {
     /// Subscription.
@@ -247,7 +259,8 @@ pub struct TermChanged {
     pub rules: RuleSet,
 }
 
-/// Another rhythm of charging was chosen for the next charge cycle.
+/// Another rhythm of charging was chosen for the next charge cycle; the present one: what was chosen
+/// before is withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BillingFrequencyChosen {
     /// Subscription.

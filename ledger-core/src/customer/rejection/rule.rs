@@ -228,6 +228,31 @@ impl Rejection {
                 "the end of the term brings what was chosen",
                 "domain, section 1.8",
             ),
+            Self::SuspensionNotOffered { .. } => (
+                "SUSPENSION_NOT_OFFERED",
+                "a subscription is suspended where the programme lets it be",
+                "domain, sections 1.2 and 1.3",
+            ),
+            Self::ExtendedTermRefused { .. } => (
+                "EXTENDED_TERM_REFUSED",
+                "a subscription goes on by the month where its programme extends its terms",
+                "domain, section 1.8 and section 10, no. 46",
+            ),
+            Self::ScheduledUpgradeNotOffered { .. } => (
+                "SCHEDULED_UPGRADE_NOT_OFFERED",
+                "an upgrade is planned for the renewal where the programme lets it be",
+                "domain, section 3.3",
+            ),
+            Self::BillingLongerThanTerm { .. } => (
+                "BILLING_LONGER_THAN_TERM",
+                "a billing cycle is not longer than its term",
+                "domain, section 3.3 (900270)",
+            ),
+            Self::PromotionForOtherTerms { .. } => (
+                "PROMOTION_FOR_OTHER_TERMS",
+                "a promotion is planned for a term that it is for",
+                "domain, section 1.10 (Term)",
+            ),
             Self::SchedulerOnly { .. } => (
                 "SCHEDULER_ONLY",
                 "time-driven commands come from the scheduler",
@@ -261,6 +286,155 @@ impl Rejection {
             Self::NotDueYet { .. } => {
                 ("NOT_DUE_YET", "time brings nothing about before its time", "design, section 4")
             }
+            Self::AgreementMissing { .. } => (
+                "AGREEMENT_MISSING",
+                "a customer accepts the agreement before it buys",
+                "domain, section 6 (13605)",
+            ),
+            Self::OfferNotForSegment { .. } => (
+                "OFFER_NOT_FOR_SEGMENT",
+                "an offer is sold to the segments that it is for",
+                "domain, section 6",
+            ),
+            Self::OfferNotForMarket { .. } => (
+                "OFFER_NOT_FOR_MARKET",
+                "an offer is sold in the markets that it is for",
+                "domain, section 4.7",
+            ),
+            Self::AttestationMissing { .. } => (
+                "ATTESTATION_MISSING",
+                "some offers are sold only to buyers who attest to be entitled",
+                "domain, section 2, no. 16 (900203, 10012)",
+            ),
+            Self::TooManyResellers { .. } => (
+                "TOO_MANY_RESELLERS",
+                "a purchase has as many resellers of record as its market allows",
+                "domain, section 6",
+            ),
+            Self::ResellerRepeated { .. } => {
+                ("RESELLER_REPEATED", "every reseller of record is named once", "domain, section 6")
+            }
+            Self::BelowBaseShare { .. } => (
+                "BELOW_BASE_SHARE",
+                "some add-ons are sold for a share of the seats of their base",
+                "domain, section 2, no. 15 and section 10, no. 28 (10018, 10019)",
+            ),
+            Self::PromotionUnknown { .. } => (
+                "PROMOTION_UNKNOWN",
+                "a promotion of the catalogue is named",
+                "domain, section 1.10 (InvalidPromotion, 10014)",
+            ),
+            Self::PromotionNotInForce { .. } => (
+                "PROMOTION_NOT_IN_FORCE",
+                "a promotion is used within its dates",
+                "domain, section 1.10 (InvalidPromotion)",
+            ),
+            Self::PromotionForOtherOffers { .. } => (
+                "PROMOTION_FOR_OTHER_OFFERS",
+                "a promotion is for the offers that it names",
+                "domain, section 1.10 (InvalidCatalogItemId)",
+            ),
+            Self::PromotionRedeemed { .. } => (
+                "PROMOTION_REDEEMED",
+                "a customer uses a promotion a limited number of times",
+                "domain, section 1.10 (RedemptionLimit)",
+            ),
+            Self::PromotionSeats { .. } => (
+                "PROMOTION_SEATS",
+                "a promotion has fewest and most seats, over all subscriptions and partners",
+                "domain, section 1.10 (SeatCount, 2002)",
+            ),
+            Self::PromotionForFirstPurchase { .. } => (
+                "PROMOTION_FOR_FIRST_PURCHASE",
+                "some promotions are for who has never had the offer",
+                "domain, section 1.10 (OfferPurchasedPreviously)",
+            ),
+            Self::TrialUnchangeable { .. } => (
+                "TRIAL_UNCHANGEABLE",
+                "a trial keeps its quantity, its status and its term until it is converted or ends",
+                "domain, section 1.9 and section 10, no. 27 (800107)",
+            ),
+            Self::TrialsNotOffered { .. } => {
+                ("TRIALS_NOT_OFFERED", "only some programmes have trials", "domain, section 1.9")
+            }
+            Self::OfferHasNoTrial { .. } => (
+                "OFFER_HAS_NO_TRIAL",
+                "some offers can be tried, add-ons never",
+                "domain, section 1.9",
+            ),
+            Self::TrialNotForSegment { .. } => (
+                "TRIAL_NOT_FOR_SEGMENT",
+                "some segments cannot try anything",
+                "domain, section 1.9",
+            ),
+            Self::TrialOnlyOnce { .. } => (
+                "TRIAL_ONLY_ONCE",
+                "an offer is tried once, and not by who has or had it",
+                "domain, section 1.9",
+            ),
+            Self::NotATrial { .. } => {
+                ("NOT_A_TRIAL", "only a trial is converted", "domain, section 1.9")
+            }
+            Self::ConversionTooSmall { .. } => (
+                "CONVERSION_TOO_SMALL",
+                "before its end a trial is converted with a number of seats at least; fewer are planned for its end",
+                "domain, section 1.9",
+            ),
+            Self::TermChangeNotOffered { .. } => (
+                "TERM_CHANGE_NOT_OFFERED",
+                "only some programmes let a longer term begin at once",
+                "domain, section 2, no. 13",
+            ),
+            Self::TermNotLonger { .. } => (
+                "TERM_NOT_LONGER",
+                "a term is changed into a longer one, never into a shorter one",
+                "domain, section 2, no. 13 (800122)",
+            ),
+            Self::InExtendedTerm { .. } => (
+                "IN_EXTENDED_TERM",
+                "an extended service term has neither another term nor another rhythm",
+                "domain, section 1.8",
+            ),
+            Self::BillingChangeNotOffered { .. } => (
+                "BILLING_CHANGE_NOT_OFFERED",
+                "the rhythm of charging changes within some terms only",
+                "domain, section 2, no. 12 (800097)",
+            ),
+            Self::UpfrontOnlyAtPurchase { .. } => (
+                "UPFRONT_ONLY_AT_PURCHASE",
+                "a whole term is charged at once only when that is chosen at the purchase",
+                "domain, section 1.4 (900270)",
+            ),
+            Self::NoFurtherChargeCycle { .. } => (
+                "NO_FURTHER_CHARGE_CYCLE",
+                "another rhythm begins with a charge cycle of the same term",
+                "domain, section 2, no. 12",
+            ),
+            Self::AlignmentNotOffered { .. } => (
+                "ALIGNMENT_NOT_OFFERED",
+                "only some programmes let a licence's term end with another subscription or a month",
+                "domain, section 2, no. 14 (900244)",
+            ),
+            Self::EndDateBeforeTerm { .. } => (
+                "END_DATE_BEFORE_TERM",
+                "a term does not end before it begins",
+                "domain, section 2, no. 14 (900242)",
+            ),
+            Self::EndDateBeyondTerm { .. } => (
+                "END_DATE_BEYOND_TERM",
+                "a chosen end lies within the whole term",
+                "domain, section 2, no. 14 (900245)",
+            ),
+            Self::EndDateNearMonthEnd { .. } => (
+                "END_DATE_NEAR_MONTH_END",
+                "a monthly term does not end on the 28th, 29th or 30th of a month with more days",
+                "domain, section 2, no. 14 (900245, 900291)",
+            ),
+            Self::EndDateNotAligned { .. } => (
+                "END_DATE_NOT_ALIGNED",
+                "a chosen end is that of an active paid subscription or of a month",
+                "domain, section 2, no. 14 (900242, 900246)",
+            ),
             Self::Date(_) => {
                 ("DATE_OUT_OF_RANGE", "dates lie in the years 1 to 9999", "design, section 5")
             }
@@ -287,6 +461,9 @@ impl Rejection {
         }
         if let Self::TooEarly { due_at, .. } | Self::NotDueYet { due_at } = self {
             return Some(*due_at);
+        }
+        if let Self::PromotionNotInForce { begins_at, .. } = self {
+            return *begins_at;
         }
         let (Self::SeatsNotRefundable { next_term_at, .. }
         | Self::CancelWindowClosed { next_term_at, .. }) = self
