@@ -44,6 +44,10 @@ pub struct Programme {
     /// Whether nobody else may sell to the customer. Source: domain, section 6 (US Government).
     #[serde(default)]
     pub single_partner: bool,
+    /// Most days of a delegated administration that ends by itself; any number when left out. Source:
+    /// domain, section 6 (GDAP).
+    #[serde(default)]
+    pub delegated_days_max: Option<u32>,
     /// Most resellers of record of one purchase, by market; one where the market is not listed. Source:
     /// domain, section 6.
     #[serde(default)]

@@ -315,6 +315,7 @@ impl From<Programme> for now_catalogue::Programme {
             needs_agreement: false,
             registration_number_markets: BTreeSet::new(),
             single_partner: false,
+            delegated_days_max: None,
             resellers_max: BTreeMap::new(),
             suspension: None,
             ending: EndingRules::default(),

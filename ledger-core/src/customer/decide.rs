@@ -100,7 +100,7 @@ pub fn decide(
         Command::Upgrade(c) => upgrade::upgrade(context, registered()?, c),
         Command::RequestQuantity(c) => requests::request(context, registered()?, c),
         Command::FulfilRequest(c) => requests::fulfil(context, registered()?, c),
-        Command::DeclineRequest(c) => requests::decline(context, registered()?, c),
+        Command::DeclineRequest(c) => requests::decline(registered()?, c),
         Command::AddUser(c) => users::add(context, registered()?, c),
         Command::RemoveUser(c) => users::remove(context, registered()?, c),
         Command::AssignLicence(c) => licences::assign(context, registered()?, c),

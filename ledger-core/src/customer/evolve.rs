@@ -284,11 +284,11 @@ fn assign(
         direct: false,
         groups: BTreeSet::new(),
     });
-    match through {
-        Some(group) => {
-            assignment.groups.insert(group.clone());
-        }
-        None => assignment.direct = true,
+    if let Some(group) = through {
+        assignment.groups.insert(group.clone());
+    } else {
+        assignment.direct = true;
+        usage_location.clone_into(&mut assignment.usage_location);
     }
 }
 

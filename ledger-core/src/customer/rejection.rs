@@ -9,7 +9,8 @@ pub use self::rule::Rule;
 use crate::calendar::{BillingCycle, DateOutOfRange, TermDuration};
 use crate::catalogue::Segment;
 use crate::ids::{
-    CustomerId, OfferId, ProgrammeId, PromotionId, ResellerId, SubscriptionId, UserId,
+    CustomerId, GroupId, OfferId, ProgrammeId, PromotionId, QuantityRequestId, ResellerId,
+    SubscriptionId, UserId,
 };
 use crate::money::{Currency, MoneyError};
 
@@ -347,11 +348,97 @@ pub enum Rejection {
         /// Add-on that builds on it.
         dependent: OfferId,
     },
-    /// The partner may not assign licences in this programme.
-    #[error("in programme {programme} only the customer assigns licences, in its own admin centre")]
+    /// The partner may not manage users and their licences in this programme.
+    #[error(
+        "in programme {programme} only the customer manages users and their licences, in its own admin centre"
+    )]
     PartnerAssignmentRefused {
         /// The programme.
         programme: ProgrammeId,
+    },
+    /// The partner's delegated administration does not cover all services.
+    #[error(
+        "the partner's delegated administration does not cover {services:?}: ask the customer to grant it for them, too"
+    )]
+    DelegatedAdminTooNarrow {
+        /// Services it does not cover.
+        services: Vec<String>,
+    },
+    /// The delegated administration would last too long.
+    #[error("a delegated administration lasts at most {days_max} days, not {days}")]
+    DelegationTooLong {
+        /// Days asked for.
+        days: u32,
+        /// Most days.
+        days_max: u32,
+    },
+    /// The licence may not be had where the user works.
+    #[error("user {user} cannot have {offers:?} in {usage_location}")]
+    ProhibitedLocation {
+        /// The user.
+        user: UserId,
+        /// Where the user works.
+        usage_location: String,
+        /// Offers that nobody there may have.
+        offers: Vec<OfferId>,
+    },
+    /// The licences of the offer are the whole company's.
+    #[error("{offer} is for the whole company: no user is assigned a licence of it")]
+    NotAssignable {
+        /// The offer.
+        offer: OfferId,
+    },
+    /// The user has the licence through groups only.
+    #[error(
+        "user {user} has {offer} through {groups:?}: take the user out of them, or the licence away from them"
+    )]
+    LicenceFromGroup {
+        /// The user.
+        user: UserId,
+        /// Offer asked for.
+        offer: OfferId,
+        /// Groups that give it.
+        groups: Vec<GroupId>,
+    },
+    /// There is no such group.
+    #[error("there is no group {group}: it begins with its first member or licence")]
+    GroupUnknown {
+        /// The group.
+        group: GroupId,
+    },
+    /// Nobody made this request.
+    #[error("there is no request {request}")]
+    RequestUnknown {
+        /// The request.
+        request: QuantityRequestId,
+    },
+    /// The id of the request is taken.
+    #[error("there has been a request {request} already: choose another id")]
+    RequestExists {
+        /// The request.
+        request: QuantityRequestId,
+    },
+    /// The request was fulfilled or declined before.
+    #[error("request {request} has its answer: its history tells which")]
+    RequestAnswered {
+        /// The request.
+        request: QuantityRequestId,
+    },
+    /// The request is about another offer.
+    #[error("subscription {subscription} is of {offer}, but seats of {requested} were asked for")]
+    RequestOfferDiffers {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// What it is of.
+        offer: OfferId,
+        /// What was asked for.
+        requested: OfferId,
+    },
+    /// The customer asks, and the reseller answers.
+    #[error("{command} is the reseller's answer: the customer can only withdraw the request")]
+    ResellerOnly {
+        /// The command.
+        command: &'static str,
     },
     /// The end of the term has not come.
     #[error("the term of subscription {subscription} is over only at {due_at}")]

@@ -66,8 +66,20 @@ pub struct Group {
     pub members: BTreeSet<UserId>,
     /// Offers whose licences it gives.
     pub offers: BTreeSet<OfferId>,
-    /// Members that got none of them, with the offer that was not possible and the rule's code.
+    /// Members that lack some, with the offer that was not possible and the rule's code.
     pub failed: BTreeMap<UserId, (OfferId, String)>,
+}
+
+impl Group {
+    /// Texts and structs in its maps, itself included.
+    fn entries(&self) -> usize {
+        let failed = self.failed.len().saturating_mul(2);
+        self.members
+            .len()
+            .saturating_add(self.offers.len())
+            .saturating_add(failed)
+            .saturating_add(1)
+    }
 }
 
 /// A request for more or fewer seats.
@@ -110,7 +122,7 @@ pub struct ExternalHolding {
 /// A licence in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
-    /// Where the user works (ISO 3166-1 alpha-2).
+    /// Where the user worked when it was assigned (ISO 3166-1 alpha-2).
     pub usage_location: String,
     /// Whether it was assigned to the user directly.
     pub direct: bool,
@@ -293,9 +305,20 @@ impl Customer {
             let lots = subscription.lots.len().saturating_mul(size_of::<Lot>());
             size_of::<Subscription>().saturating_add(texts).saturating_add(lots)
         });
-        let users = self.assignments.values().map(BTreeMap::len);
+        let licences = self.assignments.values().flat_map(BTreeMap::values);
+        let licences = licences.map(|licence| licence.groups.len().saturating_add(1));
         let external = self.external.values().map(|held| held.services.len().saturating_add(2));
-        let entries = users.chain(external).fold(0, usize::saturating_add);
+        let groups = self.groups.values().map(Group::entries);
+        let others = [
+            self.users.len(),
+            self.portal.len(),
+            self.requests.len(),
+            self.request_ids.len(),
+            self.redemptions.len(),
+            self.shortfalls.len(),
+        ];
+        let entries = licences.chain(external).chain(groups).chain(others);
+        let entries = entries.fold(0, usize::saturating_add);
         subscriptions.fold(entries.saturating_mul(ENTRY_BYTES), usize::saturating_add)
     }
 
@@ -357,5 +380,48 @@ impl Customer {
                 .services
                 .as_ref()
                 .is_none_or(|covered| services.all(|service| covered.contains(service)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::customer::{Event, fold};
+
+    fn bytes_after(events: &[Value]) -> usize {
+        let events = events.iter().map(|event| serde_json::from_value(event.clone()).unwrap());
+        fold(&events.collect::<Vec<Event>>()).unwrap().memory_bytes()
+    }
+
+    #[test]
+    fn users_groups_and_requests_take_up_memory() {
+        let mut events = vec![json!({
+            "event": "CustomerRegistered", "name": "Acme", "programme": "nce", "reseller": "r",
+            "market": "FR", "currency": "EUR", "segment": "commercial", "registration_number": null,
+        })];
+        for event in [
+            json!({ "event": "UserAdded", "user": "u-1", "usage_location": null }),
+            json!({ "event": "PortalAccessGranted", "user": "u-1", "access": "view" }),
+            json!({ "event": "GroupMemberAdded", "group": "g", "user": "u-1" }),
+            json!({ "event": "GroupLicenceAssigned", "group": "g", "offer": "e3" }),
+            json!({
+                "event": "GroupLicencesFailed", "group": "g", "user": "u-1", "offer": "e3",
+                "code": "NO_LICENCE_FREE",
+            }),
+            json!({
+                "event": "LicenceAssigned", "offer": "e3", "user": "u-1", "usage_location": "FR",
+                "through": null,
+            }),
+            json!({
+                "event": "LicenceAssigned", "offer": "e3", "user": "u-1", "usage_location": "FR",
+                "through": "g",
+            }),
+            json!({ "event": "QuantityRequested", "request": "r-1", "offer": "e3", "seats": 1 }),
+        ] {
+            let before = bytes_after(&events);
+            events.push(event.clone());
+            assert!(before < bytes_after(&events), "{event}");
+        }
     }
 }

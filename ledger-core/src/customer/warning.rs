@@ -1,11 +1,13 @@
 //! What a preview says besides the events: consequences a person might overlook.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use super::command::EndOfTermAction;
 use super::event::{DropCause, EndOfTermActionSet, Event, TermPlan, TrialTarget, UpgradeTarget};
-use crate::ids::{OfferId, PromotionId, SubscriptionId, UserId};
+use crate::ids::{GroupId, OfferId, PromotionId, SubscriptionId, UserId};
 
 /// A consequence worth saying before it happens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -64,6 +66,17 @@ pub enum Warning {
         /// Length and billing of the paid term.
         plan: TermPlan,
     },
+    /// These members will not get from a group what they lack of it; the group goes on to mean it.
+    MembersWillGetNothing {
+        /// The group.
+        group: GroupId,
+        /// The offer that is not possible.
+        offer: OfferId,
+        /// Code of the rule that says no.
+        code: String,
+        /// Who they are.
+        users: Vec<UserId>,
+    },
     /// Service stops at the end of the term.
     ServiceWillStop {
         /// The subscription.
@@ -102,7 +115,21 @@ pub enum Warning {
 /// Returns what should be said about `events` before they happen.
 #[must_use]
 pub fn warnings(events: &[Event]) -> Vec<Warning> {
-    events.iter().flat_map(of_event).collect()
+    events.iter().flat_map(of_event).chain(of_members(events)).collect()
+}
+
+/// One warning for all members whom the same rule leaves without the same group's licences.
+fn of_members(events: &[Event]) -> impl Iterator<Item = Warning> {
+    let mut alike: BTreeMap<_, Vec<UserId>> = BTreeMap::new();
+    for event in events {
+        let Event::GroupLicencesFailed(e) = event else { continue };
+        let users = alike.entry((&e.group, &e.offer, &e.code)).or_default();
+        users.push(e.user.clone());
+    }
+    alike.into_iter().map(|((group, offer, code), users)| {
+        let (group, offer, code) = (group.clone(), offer.clone(), code.clone());
+        Warning::MembersWillGetNothing { group, offer, code, users }
+    })
 }
 
 fn of_event(event: &Event) -> Vec<Warning> {

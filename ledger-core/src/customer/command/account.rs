@@ -78,7 +78,7 @@ pub struct GrantDelegatedAdmin {
     /// Services it covers; all when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub services: Option<BTreeSet<String>>,
-    /// Days it lasts, 1 to 730; until it is revoked when left out.
+    /// Days it lasts, at least one; until it is revoked when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days: Option<u32>,
 }

@@ -1,4 +1,4 @@
-//! The account itself: registration, delegated administration, holdings from elsewhere.
+//! The account itself: particulars, agreement, delegated administration, the portal, holdings from elsewhere.
 
 use chrono::TimeDelta;
 
@@ -20,9 +20,6 @@ use crate::ids::Role;
 
 /// Longest text, in characters.
 const TEXT_CHARS_MAX: usize = 200;
-
-/// Longest delegated administration, in days. Source: domain, section 6.
-const DELEGATED_DAYS_MAX: u32 = 730;
 
 pub(super) fn register(
     context: &Context<'_>,
@@ -104,8 +101,14 @@ pub(super) fn change(
             .clone()
             .or_else(|| profile.registration_number.clone()),
     };
-    if changed.reseller != profile.reseller && context.actor.role == Role::CustomerAdmin {
-        return Err(Rejection::OperatorOnly { command: "ChangeCustomer", what: "the reseller" });
+    let operators = [
+        (changed.reseller != profile.reseller, "the reseller"),
+        (changed.segment != profile.segment, "the segment"),
+    ];
+    for (_, what) in operators.into_iter().filter(|(differs, _)| *differs) {
+        if context.actor.role != Role::Operator {
+            return Err(Rejection::OperatorOnly { command: "ChangeCustomer", what });
+        }
     }
     let same = changed.name == profile.name
         && changed.reseller == profile.reseller
@@ -133,8 +136,11 @@ pub(super) fn grant(
     customer: &Customer,
     c: &GrantDelegatedAdmin,
 ) -> Result<Vec<Event>, Rejection> {
-    if c.days.is_some_and(|days| !(1..=DELEGATED_DAYS_MAX).contains(&days)) {
-        return Err(Rejection::FieldInvalid { field: "days", expected: "1 to 730 days" });
+    if let Some(days) = c.days {
+        lasts(context, customer, days)?;
+    }
+    for service in c.services.iter().flatten() {
+        text(service, "services")?;
     }
     if c.services.as_ref().is_some_and(std::collections::BTreeSet::is_empty) {
         let expected = "at least one service, or none named at all for all of them";
@@ -152,6 +158,17 @@ pub(super) fn grant(
 
     let services = c.services.as_ref().map(|services| services.iter().cloned().collect());
     Ok(vec![Event::DelegatedAdminGranted(DelegatedAdminGranted { services, until })])
+}
+
+/// Refuses a delegated administration of no day, or of more than the programme allows.
+fn lasts(context: &Context<'_>, customer: &Customer, days: u32) -> Result<(), Rejection> {
+    if days == 0 {
+        return Err(Rejection::FieldInvalid { field: "days", expected: "at least one day" });
+    }
+    match context.programme(customer)?.delegated_days_max {
+        Some(days_max) if days_max < days => Err(Rejection::DelegationTooLong { days, days_max }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 pub(super) fn revoke(customer: &Customer) -> Vec<Event> {

@@ -80,7 +80,7 @@ pub struct GroupLicenceUnassigned {
     pub offer: OfferId,
 }
 
-/// A member got none of the licences of a group, because one of them was not possible.
+/// A member got nothing of what it lacked of a group's licences, because one of them was not possible.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupLicencesFailed {
     /// The group.

@@ -215,9 +215,54 @@ impl Rejection {
             ),
             Self::PartnerAssignmentRefused { .. } => (
                 "PARTNER_ASSIGNMENT_REFUSED",
-                "in this programme the partner cannot assign licences",
-                "domain, section 6 (21Vianet)",
+                "in this programme the partner manages neither users nor licences",
+                "domain, section 6 (21Vianet, US Government)",
             ),
+            Self::DelegatedAdminTooNarrow { .. } => (
+                "DELEGATED_ADMIN_TOO_NARROW",
+                "the partner's delegated administration covers the services concerned",
+                "domain, section 6 and section 11, no. 14",
+            ),
+            Self::DelegationTooLong { .. } => (
+                "DELEGATION_TOO_LONG",
+                "a delegated administration lasts a limited time",
+                "domain, section 6 (GDAP)",
+            ),
+            Self::ProhibitedLocation { .. } => (
+                "PROHIBITED_LOCATION",
+                "nobody has a licence where its product is not allowed",
+                "domain, section 7 (ProhibitedInUsageLocationViolation)",
+            ),
+            Self::NotAssignable { .. } => (
+                "NOT_ASSIGNABLE",
+                "only licences for users are assigned to users",
+                "domain, section 7 (appliesTo: User)",
+            ),
+            Self::LicenceFromGroup { .. } => (
+                "LICENCE_FROM_GROUP",
+                "what a group gives is taken away at the group",
+                "domain, section 7",
+            ),
+            Self::GroupUnknown { .. } => {
+                ("GROUP_UNKNOWN", "a group has members or licences", "domain, section 7")
+            }
+            Self::RequestUnknown { .. } => {
+                ("REQUEST_UNKNOWN", "an answer names a request of the customer", "SEED-4")
+            }
+            Self::RequestExists { .. } => {
+                ("REQUEST_EXISTS", "every request of a customer has its own id", "SEED-4")
+            }
+            Self::RequestAnswered { .. } => {
+                ("REQUEST_ANSWERED", "a request is answered once", "SEED-4")
+            }
+            Self::RequestOfferDiffers { .. } => (
+                "REQUEST_OFFER_DIFFERS",
+                "a request is fulfilled with seats of the offer asked for",
+                "SEED-4",
+            ),
+            Self::ResellerOnly { .. } => {
+                ("RESELLER_ONLY", "the customer asks, and the reseller answers", "SEED-4")
+            }
             Self::TooEarly { .. } => (
                 "TOO_EARLY",
                 "a term ends at the end of its last day",
