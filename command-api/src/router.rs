@@ -23,7 +23,7 @@ use crate::pages;
 use crate::problem::{Kind, Problem};
 use crate::routes::{
     backups, bulk, catalogue, clock, customers, due, groups, health, history, licences, log,
-    metrics, portal, proofs, renewals, requests, subscriptions, users, views,
+    metrics, opening, portal, proofs, renewals, requests, subscriptions, users, views,
 };
 use crate::state::AppState;
 
@@ -80,6 +80,7 @@ fn of_customer() -> Router<Arc<AppState>> {
         .route("/portal-access/{user}/revoke", post(portal::revoke_access))
         .route("/subscriptions", get(subscriptions::list).post(subscriptions::purchase))
         .route("/subscriptions/{subscription}", get(subscriptions::show))
+        .route("/opening-balances", post(opening::import))
         .route("/trials", post(subscriptions::start_trial))
         .route("/requests", get(requests::list).post(requests::ask))
         .route("/requests/{request}/fulfil", post(requests::fulfil))
@@ -120,6 +121,7 @@ fn of_subscription() -> Router<Arc<AppState>> {
         .route("/end-of-term", post(renewals::end_of_term))
         .route("/change-term", post(renewals::change_term))
         .route("/billing-frequency", post(renewals::billing_frequency))
+        .route("/corrections", post(opening::correct))
 }
 
 /// The dashboard.
@@ -219,6 +221,8 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         licences::list,
         licences::assign,
         licences::unassign,
+        opening::import,
+        opening::correct,
         history::audit,
         history::charges,
         history::history,

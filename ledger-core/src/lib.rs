@@ -5,7 +5,7 @@
 //! - pure: [`error`], [`ids`], [`calendar`], [`money`], [`catalogue`], [`customer`] (command, event, rejection,
 //!   state, decide), [`charges`];
 //! - bytes: [`commit`] (canonical bytes and the hash link), [`codec`] (events to bytes and back),
-//!   [`merkle`] (trees over commits, and what they prove);
+//!   [`opening`] (files of opening balances), [`merkle`] (trees over commits, and what they prove);
 //! - I/O: [`store`] (the seam and two stores), [`folder`] (what lies where on disk), [`derived`] (what
 //!   can be rebuilt, in sled), [`proof`] (signed checkpoints), [`backup`] (a copy of a whole folder),
 //!   [`record`] (commits read back), [`snapshot`] (customers kept for the next time), [`ledger`] (the
@@ -28,6 +28,8 @@ pub mod charges;
 pub mod commit;
 
 pub mod codec;
+
+pub mod opening;
 
 pub mod merkle;
 

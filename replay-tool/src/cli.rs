@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand};
 use ledger_core::calendar::midnight;
-use ledger_core::ids::{BackupName, CustomerId, SubscriptionId};
+use ledger_core::ids::{BackupName, CustomerId, Reason, SubscriptionId};
 use ledger_core::proof::note::VerifierKey;
 
 const EXAMPLES: &str = "\
@@ -57,6 +57,9 @@ pub enum Verb {
     State(StateArgs),
     /// Run scenario files.
     Scenario(ScenarioArgs),
+    /// Bring what is known elsewhere into a ledger; each part once, however often it is run.
+    #[command(subcommand)]
+    Import(ImportVerb),
     /// Compute the views again from the log of a stopped folder.
     Rebuild(RebuildArgs),
     /// Copy a whole ledger, without its secrets, into a new folder that is a ledger itself.
@@ -308,6 +311,47 @@ pub struct BackupArgs {
     /// Where from; a server wants an operator's token.
     #[command(flatten)]
     pub source: SourceArgs,
+}
+
+/// Where commands go: a running server, or a stopped folder.
+#[derive(Args, Clone, Debug)]
+pub struct TargetArgs {
+    /// Which one.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// When this is recorded in a stopped folder, which has no clock; never before what is there.
+    #[arg(long, value_name = "INSTANT", value_parser = from_start, conflicts_with = "url")]
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// What is imported.
+#[derive(Debug, Subcommand)]
+pub enum ImportVerb {
+    /// Take over subscriptions as they stand elsewhere, from CSV or from the vendor's JSON.
+    OpeningBalances(OpeningArgs),
+}
+
+/// Which balances, and whose.
+#[derive(Args, Clone, Debug)]
+pub struct OpeningArgs {
+    /// The file: CSV, or JSON as the vendor gives it. docs/OPENING-BALANCES.md describes both.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Whose subscriptions they are, where the file does not say it.
+    #[arg(long, value_name = "ID")]
+    pub customer: Option<CustomerId>,
+    /// The instant as of which the file tells: an instant, or a date for the start of that UTC day.
+    #[arg(long, value_name = "INSTANT", value_parser = from_start)]
+    pub as_of: DateTime<Utc>,
+    /// Why, for the history.
+    #[arg(long, value_name = "TEXT", default_value = "Opening balance")]
+    pub reason: Reason,
+    /// Say of every line what would become of it, and record nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where to.
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 const EXPECTED: &str =

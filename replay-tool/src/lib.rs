@@ -3,7 +3,8 @@
 //! Reading order; a module uses only those before it:
 //!
 //! - [`exit`] (what became of a run), [`output`] (the only place that writes), [`cli`] (what was
-//!   typed), [`source`] (a stopped folder or a running server);
+//!   typed), [`source`] (a stopped folder or a running server), [`target`] (where
+//!   commands go);
 //! - [`describe`] (events in sentences), [`scenario`] (given, when, then), [`bench`] (a load and
 //!   how it is measured), [`commands`] (one verb each), [`run`].
 
@@ -14,6 +15,8 @@ pub mod output;
 pub mod cli;
 
 pub mod source;
+
+pub mod target;
 
 pub mod describe;
 

@@ -10,13 +10,14 @@ use futures::TryStreamExt;
 use ledger_core::commit::SealedCommit;
 use ledger_core::error::chain;
 use ledger_core::folder::{DataFolder, FolderError};
-use ledger_core::ids::{BackupName, CustomerId, StreamId};
+use ledger_core::ids::{BackupName, CommandId, CustomerId, StreamId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, refusal_of};
 use ledger_core::proof::{Proof, ProofError};
 use ledger_core::record::{Chain, Recorded, Refusal};
 use ledger_core::store::segment::SegmentLog;
 use ledger_core::store::{CommitLog, StoreError};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::cli::SourceArgs;
 use crate::exit::Failure;
@@ -255,7 +256,7 @@ fn unread(err: &ExecuteError) -> Failure {
     Failure::Damage(format!("a stored commit cannot be read: {}", chain(err)))
 }
 
-fn garbled(err: &dyn std::error::Error) -> Failure {
+pub(crate) fn garbled(err: &dyn std::error::Error) -> Failure {
     Failure::Damage(format!("the server's answer is not a ledger's: {err}; check --url"))
 }
 
@@ -301,7 +302,16 @@ struct Line {
 }
 
 impl Server {
-    fn new(url: &str, args: &SourceArgs, roles: &'static [&'static str]) -> Result<Self, Failure> {
+    /// The server at `url`, asked in one of `roles`, the first preferred.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when no token can be read.
+    pub(crate) fn new(
+        url: &str,
+        args: &SourceArgs,
+        roles: &'static [&'static str],
+    ) -> Result<Self, Failure> {
         let token = match (&args.tokens, &args.token_file) {
             (Some(file), _) => token_among(file, roles)?,
             (None, Some(file)) => bare_token(file, "give the file with --tokens")?,
@@ -393,6 +403,32 @@ impl Server {
         }
     }
 
+    /// Sends a command to the route at `path`; returns the status, whether it is the answer of an
+    /// earlier request, and the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Source`] when the server cannot be reached or does not answer in JSON.
+    pub(crate) fn post(
+        &self,
+        path: &str,
+        id: &CommandId,
+        body: &serde_json::Map<String, Value>,
+        is_preview: bool,
+    ) -> Result<(u16, bool, Value), Failure> {
+        let request = self
+            .agent
+            .post(format!("{}{path}", self.url))
+            .header("Authorization", format!("Bearer {}", self.token))
+            .header("Idempotency-Key", id.as_str());
+        let request = if is_preview { request.query("dry_run", "true") } else { request };
+        let mut answer = request.send_json(body).map_err(|err| self.unreachable(&err))?;
+        let hit = answer.headers().contains_key("Idempotency-Hit");
+        let status = answer.status().as_u16();
+        let body = answer.body_mut().read_json().map_err(|err| garbled(&err))?;
+        Ok((status, hit, body))
+    }
+
     /// Has the server make a backup called `name`, and waits until it is finished.
     ///
     /// # Errors
@@ -424,13 +460,13 @@ impl Server {
         Failure::Source(format!("{} cannot be reached: {err}; check that it runs there", self.url))
     }
 
-    fn refused(&self) -> Failure {
+    pub(crate) fn refused(&self) -> Failure {
         let (url, roles) = (&self.url, any_of(self.roles));
         Failure::Source(format!("{url} refuses the token: use {roles} token of that server"))
     }
 }
 
-fn unexpected(address: &str, status: u16) -> Failure {
+pub(crate) fn unexpected(address: &str, status: u16) -> Failure {
     Failure::Source(format!(
         "{address} answers with status {status}: check --url and the server's log"
     ))

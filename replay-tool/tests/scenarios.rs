@@ -25,6 +25,8 @@ const REJECTIONS: &[&str] = &[
     "PLAN_UNKNOWN",
     "SUBSCRIPTION_UNKNOWN",
     "SUBSCRIPTION_EXISTS",
+    "PRICE_MISSING",
+    "PARTNER_ONLY",
     "SUBSCRIPTION_ENDED",
     "RENEWAL_PENDING",
     "QUANTITY_ZERO",
@@ -81,6 +83,9 @@ const WARNINGS: &[&str] = &[
     "upgrade-cannot-be-undone",
     "licences-to-move-by-hand",
     "service-will-stop",
+    "status-not-known",
+    "fields-not-known",
+    "seats-above-maximum",
 ];
 
 fn workspace() -> PathBuf {

@@ -12,6 +12,7 @@ pub mod history;
 pub mod licences;
 pub mod log;
 pub mod metrics;
+pub mod opening;
 pub mod portal;
 pub mod proofs;
 pub mod renewals;

@@ -22,7 +22,7 @@ pub use self::scheduler::*;
 pub use self::subscriptions::*;
 pub use self::trials::*;
 pub use self::upgrades::*;
-use crate::calendar::{midnight, renewal_due};
+use crate::calendar::{midnight, renewal_due, to_millis};
 
 macro_rules! commands {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
@@ -173,8 +173,8 @@ impl Command {
             Self::Disable(c) => Some(c.due_at),
             Self::Delete(c) => Some(c.due_at),
             Self::EndDelegatedAdmin(c) => Some(c.due_at),
-            Self::ImportOpeningBalance(c) => Some(c.effective_at),
-            Self::RecordCorrection(c) => Some(c.effective_at),
+            Self::ImportOpeningBalance(c) => Some(to_millis(c.effective_at)),
+            Self::RecordCorrection(c) => Some(to_millis(c.effective_at)),
             _ => None,
         }
     }

@@ -224,7 +224,7 @@ fn apply(customer: &mut Customer, event: &Event) {
             s.delete_at = e.delete_at;
         }),
         Event::SubscriptionDeleted(e) => end(customer, &e.subscription, Status::Deleted),
-        Event::OpeningBalanceImported(e) => insert(customer, imported(e)),
+        Event::OpeningBalanceImported(e) => insert(customer, taken_over(e)),
         Event::CorrectionRecorded(e) => change(customer, &e.subscription, |s| s.correct(e)),
         Event::CustomerRegistered(_)
         | Event::CatalogueImported(_)
@@ -544,8 +544,10 @@ fn renewed(customer: &mut Customer, e: &SubscriptionRenewed) {
     }
 }
 
-fn imported(e: &OpeningBalanceImported) -> Subscription {
-    let taken_over = Subscription::from(Begun {
+/// A subscription as it is taken over. When its service or data is to go is not known there, so that
+/// time brings nothing about for one that has ended.
+pub(super) fn taken_over(e: &OpeningBalanceImported) -> Subscription {
+    let begun = Subscription::from(Begun {
         id: &e.subscription,
         offer: &e.offer,
         title: &e.offer_title,
@@ -562,14 +564,16 @@ fn imported(e: &OpeningBalanceImported) -> Subscription {
         bought_at: Some(e.bought_at),
     });
     let last_lot = e.lots.iter().map(|lot| lot.lot).max().unwrap_or(1);
-    let kind = if e.trial { TermKind::Trial { converts: true } } else { TermKind::Paid };
+    let converts = e.end_of_term == EndOfTermAction::Renew;
+    let kind = if e.trial { TermKind::Trial { converts } } else { TermKind::Paid };
     Subscription {
         status: e.status,
         lots: e.lots.clone(),
         last_lot,
         end_of_term: e.end_of_term,
         kind,
-        ..taken_over
+        vendor_reasons: e.vendor_reasons.clone(),
+        ..begun
     }
 }
 

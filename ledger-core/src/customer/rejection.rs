@@ -96,6 +96,37 @@ pub enum Rejection {
         /// The subscription.
         subscription: SubscriptionId,
     },
+    /// The id is taken by a subscription that is not as told.
+    #[error(
+        "the customer has a subscription {subscription} already, which differs in {}: record a correction if the ledger has it wrong",
+        differs.join(", ")
+    )]
+    SubscriptionDiffers {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The fields that differ.
+        differs: Vec<&'static str>,
+    },
+    /// Nobody has said what it costs.
+    #[error(
+        "offer {offer} with term {term:?}, billing {billing:?} has no price in {currency} in the catalogue: name the unit_price"
+    )]
+    PriceMissing {
+        /// The offer.
+        offer: OfferId,
+        /// Its term.
+        term: TermDuration,
+        /// Its billing cycle.
+        billing: BillingCycle,
+        /// The customer's currency.
+        currency: Currency,
+    },
+    /// Only the operator and the reseller may do it.
+    #[error("{command} is for the operator and the reseller only")]
+    PartnerOnly {
+        /// The command.
+        command: &'static str,
+    },
     /// The subscription has ended.
     #[error("subscription {subscription} has ended; only its history can be read")]
     SubscriptionEnded {

@@ -6,7 +6,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use super::command::EndOfTermAction;
-use super::event::{DropCause, EndOfTermActionSet, Event, TermPlan, TrialTarget, UpgradeTarget};
+use super::event::{
+    DropCause, EndOfTermActionSet, Event, OpeningBalanceImported, TermPlan, TrialTarget,
+    UpgradeTarget,
+};
+use super::state::Status;
 use crate::ids::{GroupId, OfferId, PromotionId, SubscriptionId, UserId};
 
 /// A consequence worth saying before it happens.
@@ -110,6 +114,27 @@ pub enum Warning {
         /// The subscription.
         subscription: SubscriptionId,
     },
+    /// Nobody knows the status it has elsewhere: it is taken over as suspended by its vendor.
+    StatusNotKnown {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The status.
+        status: String,
+    },
+    /// Fields that the ledger does not know are kept as they are.
+    FieldsNotKnown {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// Their names.
+        fields: Vec<String>,
+    },
+    /// More seats are taken over than the offer allows.
+    SeatsAboveMaximum {
+        /// The offer.
+        offer: OfferId,
+        /// Seats above its maximum.
+        seats: u32,
+    },
 }
 
 /// Returns what should be said about `events` before they happen.
@@ -202,6 +227,7 @@ fn of_event(event: &Event) -> Vec<Warning> {
                 vec![Warning::RenewalStaysOff { subscription: e.subscription.clone() }]
             }
         },
+        Event::OpeningBalanceImported(e) => of_import(e),
         Event::CustomerRegistered(_)
         | Event::CustomerChanged(_)
         | Event::AgreementAccepted(_)
@@ -237,7 +263,6 @@ fn of_event(event: &Event) -> Vec<Warning> {
         | Event::ExtendedServiceTermStarted(_)
         | Event::SubscriptionDisabled(_)
         | Event::SubscriptionDeleted(_)
-        | Event::OpeningBalanceImported(_)
         | Event::CorrectionRecorded(_)
         | Event::CatalogueImported(_)
         | Event::PriceListImported(_)
@@ -256,6 +281,23 @@ fn after_the_term(e: &EndOfTermActionSet) -> Vec<Warning> {
         }
         EndOfTermAction::Lapse => vec![Warning::RenewalOffWithoutChoice { subscription }],
     }
+}
+
+fn of_import(e: &OpeningBalanceImported) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if e.status == Status::Suspended && e.vendor_reasons.contains(&e.vendor_status) {
+        let (subscription, status) = (e.subscription.clone(), e.vendor_status.clone());
+        warnings.push(Warning::StatusNotKnown { subscription, status });
+    }
+    if !e.unknown.is_empty() {
+        let fields = e.unknown.keys().cloned().collect();
+        warnings.push(Warning::FieldsNotKnown { subscription: e.subscription.clone(), fields });
+    }
+    if e.above_maximum != 0 {
+        let (offer, seats) = (e.offer.clone(), e.above_maximum);
+        warnings.push(Warning::SeatsAboveMaximum { offer, seats });
+    }
+    warnings
 }
 
 fn closes(subscription: &SubscriptionId, until: Option<DateTime<Utc>>) -> Vec<Warning> {

@@ -5,6 +5,8 @@ pub mod bench;
 pub mod checkpoint;
 mod compare;
 pub mod history;
+pub mod import;
+pub mod opening;
 pub mod prove;
 pub mod rebuild;
 pub mod scenario;

@@ -23,6 +23,9 @@ pub struct ImportOpeningBalance {
     pub offer_title: Option<String>,
     /// Status there, such as `active` or `suspended`; one that the ledger does not know is kept as it is.
     pub status: String,
+    /// The vendor's reasons, where the vendor suspended it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspension_reasons: Vec<String>,
     /// Length of the commitment.
     pub term: TermDuration,
     /// How often it is charged.

@@ -27,6 +27,8 @@ pub struct OpeningBalanceImported {
     pub status: Status,
     /// Its status in the words of where it came from.
     pub vendor_status: String,
+    /// The vendor's reasons for its suspension; a status that nobody knows is one, too.
+    pub vendor_reasons: Vec<String>,
     /// Length and billing.
     pub plan: TermPlan,
     /// Seats.
@@ -45,6 +47,8 @@ pub struct OpeningBalanceImported {
     pub lots: Vec<Lot>,
     /// Whether it is a trial.
     pub trial: bool,
+    /// Seats of it above the most that the offer allows, over all subscriptions and partners.
+    pub above_maximum: u32,
     /// Fields that the ledger does not know, as they were found, by name.
     pub unknown: BTreeMap<String, String>,
     /// Rules it was decided under; `None`: no catalogue was needed.

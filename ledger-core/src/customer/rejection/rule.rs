@@ -68,10 +68,20 @@ impl Rejection {
                 "a command names a subscription of the customer",
                 "domain, section 5.4 (20003)",
             ),
-            Self::SubscriptionExists { .. } => (
+            Self::SubscriptionExists { .. } | Self::SubscriptionDiffers { .. } => (
                 "SUBSCRIPTION_EXISTS",
                 "every subscription of a customer has its own id",
                 "SEED-1, step 5",
+            ),
+            Self::PriceMissing { .. } => (
+                "PRICE_MISSING",
+                "what is taken over is charged at a price that was told or listed",
+                "domain, section 1.4",
+            ),
+            Self::PartnerOnly { .. } => (
+                "PARTNER_ONLY",
+                "what stood elsewhere is told by the operator or the reseller",
+                "design, section 9",
             ),
             Self::SubscriptionEnded { .. } => (
                 "SUBSCRIPTION_ENDED",
