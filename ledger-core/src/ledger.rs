@@ -30,7 +30,7 @@ use crate::calendar::to_millis;
 use crate::catalogue::Catalogues;
 use crate::commit::{EncodedEvent, SealedCommit};
 use crate::customer::{
-    Context, Customer, Event, Profile, decide, decide_catalogue, evolve, warnings,
+    Context, Customer, Event, Profile, Warning, advice, decide, decide_catalogue, evolve, warnings,
 };
 use crate::ids::{CustomerId, StreamId};
 use crate::record::{Recorded, Refusal, charge_lines};
@@ -307,7 +307,7 @@ impl<L: CommitLog> Ledger<L> {
             version: account.head.version,
             charge_lines: charge_lines(sealed.commit(), &events)?,
             customer: events.iter().fold(account.customer.clone(), evolve),
-            warnings: warnings(&events),
+            warnings: self.warnings(&asked.request, &account, now, &events),
             events,
         })
     }
@@ -555,18 +555,47 @@ impl<L: CommitLog> Ledger<L> {
         Ok(None)
     }
 
-    fn decide(&self, request: &Request, account: &Account, now: DateTime<Utc>) -> Decision {
+    /// What should be said about `events` before they happen.
+    fn warnings(
+        &self,
+        request: &Request,
+        account: &Account,
+        now: DateTime<Utc>,
+        events: &[Event],
+    ) -> Vec<Warning> {
+        let mut all = warnings(events);
+        if let StreamId::Customer(customer) = &request.stream {
+            let before = account.customer.as_ref();
+            all.extend(
+                self.in_context(request, customer, now, |context| advice(context, before, events)),
+            );
+        }
+        all
+    }
+
+    fn in_context<T>(
+        &self,
+        request: &Request,
+        customer: &CustomerId,
+        now: DateTime<Utc>,
+        ask: impl FnOnce(&Context<'_>) -> T,
+    ) -> T {
         let imported = self.imported.read().unwrap_or_else(PoisonError::into_inner);
+        let effective_at = effective_at(&request.command, now);
+        let catalogue = imported.catalogues.in_force(effective_at).map(|c| &**c);
+        let actor = &request.actor;
+        ask(&Context { customer, now, effective_at, actor, catalogue })
+    }
+
+    fn decide(&self, request: &Request, account: &Account, now: DateTime<Utc>) -> Decision {
         let decided = match &request.stream {
-            StreamId::Catalogue => decide_catalogue(&imported.catalogues, &request.command),
-            StreamId::Customer(customer) => {
-                let effective_at = effective_at(&request.command, now);
-                let catalogue = imported.catalogues.in_force(effective_at);
-                let catalogue = catalogue.map(|c| &**c);
-                let actor = &request.actor;
-                let context = Context { customer, now, effective_at, actor, catalogue };
-                decide(&context, account.customer.as_ref(), &request.command)
+            StreamId::Catalogue => {
+                let imported = self.imported.read().unwrap_or_else(PoisonError::into_inner);
+                decide_catalogue(&imported.catalogues, &request.command)
             }
+            StreamId::Customer(customer) => self.in_context(request, customer, now, |context| {
+                decide(context, account.customer.as_ref(), &request.command)
+            }),
         };
         match decided {
             Ok(events) if events.is_empty() => Decision::AlreadySo,

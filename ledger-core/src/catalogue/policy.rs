@@ -187,6 +187,10 @@ pub struct UpgradeRules {
     pub refuses_held_target: bool,
     /// Whether holding a service that the target adds, from whomever, forbids the upgrade.
     pub refuses_held_services: bool,
+    /// Whether add-ons that build on the subscription alone forbid the upgrade. Source: domain, section
+    /// 3.1 (SubscriptionAddOnsPresent).
+    #[serde(default)]
+    pub refuses_add_ons: bool,
     /// Whether an existing target still in its cancellation window forbids the upgrade.
     pub refuses_target_in_window: bool,
     /// Whether upgrading all seats keeps the subscription and its id; otherwise a new one is made.

@@ -349,6 +349,7 @@ impl From<UpgradeRules> for now_catalogue::UpgradeRules {
             refuses_held_services: old.refuses_held_services,
             refuses_target_in_window: old.refuses_target_in_window,
             full_keeps_id: old.full_keeps_id,
+            refuses_add_ons: false,
             scheduled: false,
         }
     }

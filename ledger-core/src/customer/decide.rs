@@ -25,7 +25,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 pub use self::alignment::{EndDateChoice, EndDateKind, end_dates};
 pub use self::catalogue::decide_catalogue;
-pub use self::upgrade::{ByHandReason, MoveByHand};
+pub use self::upgrade::{Obstacle, UpgradeChoice, UpgradeIntoExisting, advice, upgrade_choices};
 use super::command::Command;
 use super::event::{ChargeBasis, DropCause, Event, RuleSet, ScheduledChangeDropped, TermPlan};
 use super::rejection::Rejection;

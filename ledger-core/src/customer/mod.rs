@@ -4,6 +4,7 @@
 //! [`Customer`] (state) with [`evolve`], [`due`] (what time brings), [`decide`] (rules), [`warnings`]
 //! (what a preview says).
 
+mod by_hand;
 mod command;
 mod event;
 mod evolve;
@@ -17,10 +18,11 @@ mod warning;
 mod account;
 
 pub use account::CustomerAccount;
+pub use by_hand::{ByHandReason, MoveByHand};
 pub use command::*;
 pub use decide::{
-    ByHandReason, Context, EndDateChoice, EndDateKind, MoveByHand, decide, decide_catalogue,
-    end_dates,
+    Context, EndDateChoice, EndDateKind, Obstacle, UpgradeChoice, UpgradeIntoExisting, advice,
+    decide, decide_catalogue, end_dates, upgrade_choices,
 };
 pub use due::{Due, WORDS as SCHEDULED, due, due_of, due_of_account};
 pub use event::*;

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 pub use self::rule::Rule;
+use super::by_hand::MoveByHand;
 use crate::calendar::{BillingCycle, DateOutOfRange, TermDuration};
 use crate::catalogue::Segment;
 use crate::ids::{
@@ -296,6 +297,23 @@ pub enum Rejection {
     ServicesHeld {
         /// Services held.
         services: Vec<String>,
+    },
+    /// Add-ons build on the subscription.
+    #[error("the add-ons {add_ons:?} build on subscription {subscription} alone; end them first")]
+    AddOnsPresent {
+        /// Subscription asked for.
+        subscription: SubscriptionId,
+        /// Subscriptions that build on it.
+        add_ons: Vec<SubscriptionId>,
+    },
+    /// Licences must move along, and cannot.
+    #[error(
+        "{} licence(s) cannot move along; upgrade without them and move them by hand",
+        users.len()
+    )]
+    LicenceTransferImpossible {
+        /// Whose, and why.
+        users: Vec<MoveByHand>,
     },
     /// Source and target are the same.
     #[error("subscription {subscription} cannot be upgraded into itself")]

@@ -47,6 +47,20 @@ pub enum Warning {
         /// The subscription whose seats move.
         subscription: SubscriptionId,
     },
+    /// Upgraded seats begin a subscription of their own although others of the offer could take them.
+    /// Source: SEED-2, IV.
+    ExistingSubscriptionsCouldGrow {
+        /// The offer.
+        target_offer: OfferId,
+        /// The subscriptions that could take the seats.
+        subscriptions: Vec<SubscriptionId>,
+    },
+    /// What users keep in these services must be moved: the new offer does not have them. Source:
+    /// SEED-3, step 4.
+    ServicesWillBeLost {
+        /// The services.
+        services: Vec<String>,
+    },
     /// These users' licences must be moved by hand.
     LicencesToMoveByHand {
         /// Who they are.
@@ -205,6 +219,10 @@ fn of_event(event: &Event) -> Vec<Warning> {
             let mut warnings = vec![Warning::UpgradeCannotBeUndone { subscription }];
             if let UpgradeTarget::New(new) = &e.target {
                 warnings.extend(closes(&new.subscription, new.cancel_until));
+            }
+            if !e.lost_services.is_empty() {
+                let services = e.lost_services.clone();
+                warnings.push(Warning::ServicesWillBeLost { services });
             }
             if !e.manual.is_empty() {
                 warnings.push(Warning::LicencesToMoveByHand { users: e.manual.clone() });

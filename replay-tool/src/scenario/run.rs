@@ -7,8 +7,8 @@ use ledger_core::catalogue::Catalogues;
 use ledger_core::charges::lines;
 use ledger_core::codec::{CODEC, decode, encode};
 use ledger_core::customer::{
-    Command, Context, Customer, Event, Rejection, Subscription, decide, decide_catalogue, due,
-    evolve, fold, warnings,
+    Command, Context, Customer, Event, Rejection, Subscription, Warning, advice, decide,
+    decide_catalogue, due, evolve, fold, upgrade_choices, warnings,
 };
 use ledger_core::ids::{Actor, ActorId, CustomerId, OfferId, Role};
 use serde::Serialize;
@@ -89,6 +89,7 @@ struct World {
     clock_runs: bool,
     state: Option<Customer>,
     history: Vec<Event>,
+    advice: Vec<Warning>,
     problems: Vec<String>,
     coverage: Coverage,
 }
@@ -101,6 +102,7 @@ impl World {
             clock_runs: scenario.clock_runs,
             state: None,
             history: Vec::new(),
+            advice: Vec::new(),
             problems: Vec::new(),
             coverage: Coverage::default(),
         }
@@ -144,6 +146,7 @@ impl World {
     /// A step under test.
     fn tried(&mut self, title: &str, step: &Step, expected: &Expected) {
         let problems_before = self.problems.len();
+        self.advice.clear();
         let passed = self.let_time_pass(step.at);
         let result = match &step.command {
             Some(command) => self.issue(step.at, step.role, step.to_catalogue, command),
@@ -154,7 +157,13 @@ impl World {
             Err(rejection) => self.compare_rejected(title, rejection, expected),
         }
         if let Some(expected) = &expected.state {
-            let state = self.state.as_ref().map(|customer| self.view(customer, step.at));
+            let mut state = self.state.as_ref().map(|customer| self.view(customer, step.at));
+            if expected.get("upgrade_choices").is_some()
+                && let (Some(Value::Object(state)), Some(customer)) = (&mut state, &self.state)
+            {
+                let choices = self.upgrade_choices(customer, step);
+                state.insert("upgrade_choices".to_owned(), choices);
+            }
             self.problems_at(title, differences("state", expected, state.as_ref()));
         }
         self.law(title, step.at);
@@ -191,10 +200,14 @@ impl World {
         let context = Context { customer, now, effective_at, actor: &actor, catalogue };
         let preview = decide(&context, self.state.as_ref(), command);
         let events = decide(&context, self.state.as_ref(), command);
+        let before = self.state.as_ref();
+        let advised =
+            events.as_ref().map(|events| advice(&context, before, events)).unwrap_or_default();
         if preview != events {
             self.problem(command.name(), "its preview differs from its commit");
         }
         let events = events?;
+        self.advice.extend(advised);
         self.state = events.iter().fold(self.state.take(), evolve);
         self.history.extend(events.iter().cloned());
         Ok(events)
@@ -257,7 +270,9 @@ impl World {
             self.problems_at(title, compare_list("charges", expected, &charges));
         }
         if let Some(expected) = &expected.warnings {
-            let warnings: Vec<Value> = warnings(events).iter().map(|w| json!(w)).collect();
+            let warnings = warnings(events);
+            let warnings: Vec<Value> =
+                warnings.iter().chain(&self.advice).map(|w| json!(w)).collect();
             self.problems_at(title, compare_list("warnings", expected, &warnings));
         }
     }
@@ -306,6 +321,19 @@ impl World {
             broken.extend(customer.shortfalls.iter().filter_map(|o| broken_licences(customer, o)));
         }
         self.problems_at(title, broken);
+    }
+
+    /// What each subscription could be upgraded to.
+    fn upgrade_choices(&self, customer: &Customer, step: &Step) -> Value {
+        let (actor, now) = (actor(step.role), step.at);
+        let catalogue = self.catalogues.in_force(now).map(|catalogue| &**catalogue);
+        let (id, actor) = (&self.customer_id, &actor);
+        let context = Context { customer: id, now, effective_at: now, actor, catalogue };
+        let choices = customer.subscriptions.keys().map(|subscription| {
+            let choices = upgrade_choices(&context, customer, subscription);
+            (subscription.to_string(), json!(choices.unwrap_or_default()))
+        });
+        Value::Object(choices.collect())
     }
 
     fn view(&self, customer: &Customer, now: DateTime<Utc>) -> Value {

@@ -178,6 +178,16 @@ impl Rejection {
                 "the customer does not hold the added services already, from whomever",
                 "SEED-3, third condition; SEED-5",
             ),
+            Self::AddOnsPresent { .. } => (
+                "ADD_ONS_PRESENT",
+                "in this programme a subscription that add-ons build on is not upgraded",
+                "domain, section 3.1 (SubscriptionAddOnsPresent)",
+            ),
+            Self::LicenceTransferImpossible { .. } => (
+                "LICENCE_TRANSFER_IMPOSSIBLE",
+                "where licences must move along, every user's licence can",
+                "domain, section 10, no. 75",
+            ),
             Self::TargetIsSource { .. } => (
                 "TARGET_IS_SOURCE",
                 "an upgrade goes into another subscription",
@@ -231,7 +241,7 @@ impl Rejection {
             Self::DelegatedAdminTooNarrow { .. } => (
                 "DELEGATED_ADMIN_TOO_NARROW",
                 "the partner's delegated administration covers the services concerned",
-                "domain, section 6 and section 11, no. 14",
+                "SEED-3, second condition; domain, section 6 and section 11, no. 14",
             ),
             Self::DelegationTooLong { .. } => (
                 "DELEGATION_TOO_LONG",

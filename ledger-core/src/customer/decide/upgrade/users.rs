@@ -1,10 +1,9 @@
 //! Whose licences move along with upgraded seats, and whose must be moved by hand.
 
-use serde::Serialize;
-
 use crate::catalogue::{Catalogue, Offer};
+use crate::customer::by_hand::{ByHandReason, MoveByHand};
 use crate::customer::state::{Assignment, Customer, Subscription};
-use crate::ids::{GroupId, OfferId, UserId};
+use crate::ids::{OfferId, UserId};
 
 /// What becomes of the licences of upgraded seats.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,52 +12,6 @@ pub(in super::super) struct UsersMoved {
     pub(in super::super) reassigned: Vec<UserId>,
     /// Users whose licence must be moved by hand, and why.
     pub(in super::super) manual: Vec<MoveByHand>,
-}
-
-/// A user whose licence does not move along with upgraded seats.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct MoveByHand {
-    /// The user.
-    pub user: UserId,
-    /// Why the licence does not move along.
-    #[serde(flatten)]
-    pub reason: ByHandReason,
-}
-
-/// Why a licence does not move along with upgraded seats. Source: domain, sections 3.3 and 7, and
-/// section 10, no. 75, 77 and 94.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
-pub enum ByHandReason {
-    /// Seats of the old offer remain: somebody must say who gets the new ones.
-    SeatsRemain,
-    /// The licence comes through groups, which would give it again.
-    ThroughGroups {
-        /// The groups.
-        groups: Vec<GroupId>,
-    },
-    /// The new licence is the whole company's.
-    CompanyLicence,
-    /// Another licence of the user needs the old offer, and the new one does not do.
-    NeededBy {
-        /// Offer of that licence.
-        dependent: OfferId,
-    },
-    /// Another licence of the user and the new one exclude each other.
-    Excludes {
-        /// Offer of that licence.
-        conflicting: OfferId,
-    },
-    /// The user lacks what the new licence builds on.
-    NeedsOneOf {
-        /// Offers it builds on.
-        needs_one_of: Vec<OfferId>,
-    },
-    /// The new offer may not be used where the user works.
-    ProhibitedLocation {
-        /// Where that is (ISO 3166-1 alpha-2).
-        usage_location: String,
-    },
 }
 
 /// Whose licences move along when `moved` seats of `source` become seats of `target_offer`, and whose
