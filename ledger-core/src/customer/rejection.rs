@@ -526,6 +526,14 @@ pub enum Rejection {
         /// The programme.
         programme: ProgrammeId,
     },
+    /// A charge cycle would not fit into its term.
+    #[error("a term of {term:?} cannot be charged {billing:?}: choose a shorter billing cycle")]
+    BillingLongerThanTerm {
+        /// Term asked for.
+        term: TermDuration,
+        /// Billing cycle asked for.
+        billing: BillingCycle,
+    },
     /// The promotion planned for the renewal is for other terms.
     #[error("promotion {promotion} is not for a term of {term:?}")]
     PromotionForOtherTerms {

@@ -308,6 +308,11 @@ impl Rejection {
                 "an upgrade is planned for the renewal where the programme lets it be",
                 "domain, section 3.3",
             ),
+            Self::BillingLongerThanTerm { .. } => (
+                "BILLING_LONGER_THAN_TERM",
+                "a billing cycle is not longer than its term",
+                "domain, section 3.3 (900270)",
+            ),
             Self::PromotionForOtherTerms { .. } => (
                 "PROMOTION_FOR_OTHER_TERMS",
                 "a promotion is planned for a term that it is for",
