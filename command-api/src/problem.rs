@@ -256,7 +256,7 @@ pub fn rule_status(code: &str) -> u16 {
         | "USER_UNKNOWN"
         | "GROUP_UNKNOWN" => 404,
         "CUSTOMER_EXISTS" | "SUBSCRIPTION_EXISTS" | "REQUEST_EXISTS" | "RENEWAL_PENDING" => 409,
-        "SCHEDULER_ONLY" | "OPERATOR_ONLY" => 403,
+        "SCHEDULER_ONLY" | "OPERATOR_ONLY" | "RESELLER_ONLY" | "PARTNER_ONLY" => 403,
         _ => 422,
     }
 }

@@ -22,8 +22,8 @@ use crate::metrics::count;
 use crate::pages;
 use crate::problem::{Kind, Problem};
 use crate::routes::{
-    backups, bulk, catalogue, clock, customers, due, groups, health, history, licences, log,
-    metrics, opening, portal, proofs, renewals, requests, subscriptions, users, views,
+    backups, bulk, catalogue, choices, clock, customers, due, groups, health, history, licences,
+    log, metrics, opening, portal, proofs, renewals, requests, subscriptions, users, views,
 };
 use crate::state::AppState;
 
@@ -81,6 +81,7 @@ fn of_customer() -> Router<Arc<AppState>> {
         .route("/subscriptions", get(subscriptions::list).post(subscriptions::purchase))
         .route("/subscriptions/{subscription}", get(subscriptions::show))
         .route("/opening-balances", post(opening::import))
+        .route("/end-dates", get(choices::of_end_dates))
         .route("/trials", post(subscriptions::start_trial))
         .route("/requests", get(requests::list).post(requests::ask))
         .route("/requests/{request}/fulfil", post(requests::fulfil))
@@ -105,6 +106,7 @@ fn of_customer() -> Router<Arc<AppState>> {
 /// What can be done with one subscription.
 fn of_subscription() -> Router<Arc<AppState>> {
     Router::new()
+        .route("/upgrade-choices", get(choices::of_upgrades))
         .route("/add-seats", post(subscriptions::add_seats))
         .route("/remove-seats", post(subscriptions::remove_seats))
         .route("/cancel", post(subscriptions::cancel))
@@ -193,6 +195,8 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         subscriptions::rename,
         subscriptions::upgrade,
         subscriptions::convert_trial,
+        choices::of_end_dates,
+        choices::of_upgrades,
         renewals::renewal_quantity,
         renewals::renewal_settings,
         renewals::align_end_date,

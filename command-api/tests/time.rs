@@ -73,7 +73,11 @@ async fn a_year_passes_and_every_term_ends_at_its_own_instant() {
         .collect();
     assert_eq!(
         commands,
-        [("2027-02-01T00:00:00Z", "m1", "Expire"), ("2027-03-01T00:00:00Z", "s1", "Renew")]
+        [
+            ("2027-02-01T00:00:00Z", "m1", "Expire"),
+            ("2027-03-01T00:00:00Z", "s1", "Renew"),
+            ("2027-05-02T00:00:00Z", "m1", "Delete"),
+        ]
     );
     let history = server.get("/v1/customers/acme/history?limit=500").await.ok();
     let renewals: Vec<_> = history["data"]
@@ -82,7 +86,7 @@ async fn a_year_passes_and_every_term_ends_at_its_own_instant() {
         .iter()
         .filter(|entry| entry["actor"]["role"] == "scheduler")
         .collect();
-    assert_eq!(renewals.len(), 12);
+    assert_eq!(renewals.len(), 13);
     assert_eq!(renewals[0]["command_id"], "renew/m1/2026-03-31");
     assert_eq!(renewals[0]["recorded_at"], "2026-04-01T00:00:00Z");
     assert_eq!(renewals[0]["reason"], "its time has come");
@@ -329,4 +333,22 @@ async fn a_year_of_fifty_customers_passes_and_nobody_is_forgotten() {
     let all = all["data"].as_array().unwrap();
     assert_eq!(all.len(), 50);
     assert!(all.iter().all(|due| "2027-03-26T09:00:00Z" < due["due_at"].as_str().unwrap()));
+}
+
+#[tokio::test]
+async fn what_is_due_is_found_in_the_log_again_when_the_views_are_lost() {
+    let server = Server::with_acme().await;
+    monthly(&server, "m1").await;
+    let suspend = json!({ "reason": "not paid" });
+    server.post("/v1/customers/acme/subscriptions/s1/suspend", &suspend).await.ok();
+    server.settle().await;
+    let listed = server.get("/v1/due").await.ok();
+    assert_eq!(listed["data"].as_array().unwrap().len(), 2);
+    let Server { running, dir } = server;
+    running.stop().await.unwrap();
+    std::fs::remove_dir_all(dir.path().join("data/views")).unwrap();
+    let server = Server::start(dir, &[]).await;
+    server.settle().await;
+    assert_eq!(server.get("/v1/due").await.ok(), listed);
+    assert_eq!(advance(&server, "P32D").await["commands"][0]["command"], "Renew");
 }

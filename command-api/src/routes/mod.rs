@@ -3,6 +3,7 @@
 pub mod backups;
 pub mod bulk;
 pub mod catalogue;
+pub mod choices;
 pub mod clock;
 pub mod customers;
 pub mod due;
