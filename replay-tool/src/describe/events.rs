@@ -9,6 +9,7 @@ use super::{instant, plan, until, word};
 
 /// What happened, in one line.
 #[must_use]
+#[expect(clippy::too_many_lines, reason = "a table, read as a whole")]
 pub fn event(event: &Event) -> String {
     match event {
         Event::CustomerRegistered(e) => format!(
