@@ -202,7 +202,11 @@ pub fn request(state: &AppState, envelope: Envelope, ask: Ask) -> Request {
 pub(crate) const fn makes_something(command: &Command) -> bool {
     matches!(
         command,
-        Command::RegisterCustomer(_) | Command::Purchase(_) | Command::ImportOpeningBalance(_)
+        Command::RegisterCustomer(_)
+            | Command::Purchase(_)
+            | Command::StartTrial(_)
+            | Command::RequestQuantity(_)
+            | Command::ImportOpeningBalance(_)
     )
 }
 
@@ -237,7 +241,7 @@ fn previewed(customer: Option<CustomerId>, preview: Preview) -> Response {
         events: events.collect(),
         charge_lines: preview.charge_lines,
         warnings: preview.warnings,
-        state: preview.customer,
+        state: preview.customer.map(Box::new),
         unchanged,
     };
     let mut answer = axum::Json(body).into_response();

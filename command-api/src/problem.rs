@@ -258,9 +258,13 @@ impl Kind {
 #[must_use]
 pub fn rule_status(code: &str) -> u16 {
     match code {
-        "CUSTOMER_UNKNOWN" | "SUBSCRIPTION_UNKNOWN" => 404,
-        "CUSTOMER_EXISTS" | "SUBSCRIPTION_EXISTS" | "RENEWAL_PENDING" => 409,
-        "SCHEDULER_ONLY" | "OPERATOR_ONLY" | "PARTNER_ONLY" => 403,
+        "CUSTOMER_UNKNOWN"
+        | "SUBSCRIPTION_UNKNOWN"
+        | "REQUEST_UNKNOWN"
+        | "USER_UNKNOWN"
+        | "GROUP_UNKNOWN" => 404,
+        "CUSTOMER_EXISTS" | "SUBSCRIPTION_EXISTS" | "REQUEST_EXISTS" | "RENEWAL_PENDING" => 409,
+        "SCHEDULER_ONLY" | "OPERATOR_ONLY" | "RESELLER_ONLY" | "PARTNER_ONLY" => 403,
         _ => 422,
     }
 }

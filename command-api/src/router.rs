@@ -22,8 +22,9 @@ use crate::metrics::count;
 use crate::pages;
 use crate::problem::{Kind, Problem};
 use crate::routes::{
-    backups, bulk, catalogue, clock, customers, due, health, history, licences, log, metrics,
-    opening, people, prices, proofs, subscriptions, views,
+    backups, bulk, catalogue, choices, clock, customers, due, groups, health, history, licences,
+    log, metrics, opening, people, portal, prices, proofs, renewals, requests, subscriptions,
+    users, views,
 };
 use crate::state::AppState;
 
@@ -32,30 +33,9 @@ pub fn app(state: Arc<AppState>) -> Router {
     Router::new()
         .route("/v1/customers", get(customers::list).post(customers::register))
         .route("/v1/customers/{customer}", get(customers::show))
-        .route("/v1/customers/{customer}/state", get(customers::state_in_past))
-        .route("/v1/customers/{customer}/delegated-admin/grant", post(customers::grant))
-        .route("/v1/customers/{customer}/delegated-admin/revoke", post(customers::revoke))
-        .route("/v1/customers/{customer}/external-subscriptions", post(customers::declare))
-        .route(
-            "/v1/customers/{customer}/external-subscriptions/{offer}/withdraw",
-            post(customers::withdraw),
-        )
-        .route(
-            "/v1/customers/{customer}/subscriptions",
-            get(subscriptions::list).post(subscriptions::purchase),
-        )
-        .route("/v1/customers/{customer}/subscriptions/{subscription}", get(subscriptions::show))
-        .nest("/v1/customers/{customer}/subscriptions/{subscription}", changes())
-        .route("/v1/customers/{customer}/licences", get(licences::list))
-        .route("/v1/customers/{customer}/licences/{offer}/assign", post(licences::assign))
-        .route("/v1/customers/{customer}/licences/{offer}/unassign", post(licences::unassign))
-        .route("/v1/customers/{customer}/opening-balances", post(opening::import))
-        .route("/v1/customers/{customer}/audit", get(history::audit))
-        .route("/v1/customers/{customer}/charges", get(history::charges))
-        .route("/v1/customers/{customer}/history", get(history::history))
-        .route("/v1/customers/{customer}/refusals", get(history::refusals))
-        .route("/v1/customers/{customer}/erase", post(people::erase))
-        .route("/v1/customers/{customer}/users/{user}/name", get(people::known).post(people::name))
+        .nest("/v1/customers/{customer}", of_customer())
+        .nest("/v1/customers/{customer}/subscriptions/{subscription}", of_subscription())
+        .route("/v1/requests", get(requests::list_all))
         .route("/v1/due", get(due::list))
         .route("/v1/catalogue", get(catalogue::show).post(catalogue::import))
         .route("/v1/price-lists", post(prices::import_prices))
@@ -90,15 +70,65 @@ pub fn app(state: Arc<AppState>) -> Router {
         .with_state(state)
 }
 
-/// What can be done with one subscription.
-fn changes() -> Router<Arc<AppState>> {
+/// What can be asked about one customer, and of it.
+fn of_customer() -> Router<Arc<AppState>> {
     Router::new()
+        .route("/state", get(customers::state_in_past))
+        .route("/particulars", post(customers::change))
+        .route("/agreement", post(customers::accept_agreement))
+        .route("/delegated-admin/grant", post(customers::grant))
+        .route("/delegated-admin/revoke", post(customers::revoke))
+        .route("/external-subscriptions", post(customers::declare))
+        .route("/external-subscriptions/{offer}/withdraw", post(customers::withdraw))
+        .route("/portal-access", get(portal::list).post(portal::grant_access))
+        .route("/portal-access/{user}/revoke", post(portal::revoke_access))
+        .route("/subscriptions", get(subscriptions::list).post(subscriptions::purchase))
+        .route("/subscriptions/{subscription}", get(subscriptions::show))
+        .route("/opening-balances", post(opening::import))
+        .route("/end-dates", get(choices::of_end_dates))
+        .route("/trials", post(subscriptions::start_trial))
+        .route("/requests", get(requests::list).post(requests::ask))
+        .route("/requests/{request}/fulfil", post(requests::fulfil))
+        .route("/requests/{request}/decline", post(requests::decline))
+        .route("/users", get(users::list).post(users::add))
+        .route("/users/{user}/remove", post(users::remove))
+        .route("/users/{user}/name", get(people::known).post(people::name))
+        .route("/erase", post(people::erase))
+        .route("/licences", get(licences::list))
+        .route("/licences/{offer}/assign", post(licences::assign))
+        .route("/licences/{offer}/unassign", post(licences::unassign))
+        .route("/groups", get(groups::list))
+        .route("/groups/{group}/add-member", post(groups::add_member))
+        .route("/groups/{group}/remove-member", post(groups::remove_member))
+        .route("/groups/{group}/assign", post(groups::assign_to_group))
+        .route("/groups/{group}/unassign", post(groups::unassign_from_group))
+        .route("/groups/{group}/reprocess", post(groups::reprocess))
+        .route("/audit", get(history::audit))
+        .route("/charges", get(history::charges))
+        .route("/history", get(history::history))
+        .route("/refusals", get(history::refusals))
+}
+
+/// What can be done with one subscription.
+fn of_subscription() -> Router<Arc<AppState>> {
+    Router::new()
+        .route("/upgrade-choices", get(choices::of_upgrades))
         .route("/add-seats", post(subscriptions::add_seats))
         .route("/remove-seats", post(subscriptions::remove_seats))
-        .route("/renewal-quantity", post(subscriptions::renewal_quantity))
-        .route("/end-of-term", post(subscriptions::end_of_term))
         .route("/cancel", post(subscriptions::cancel))
+        .route("/suspend", post(subscriptions::suspend))
+        .route("/resume", post(subscriptions::resume))
+        .route("/rename", post(subscriptions::rename))
         .route("/upgrade", post(subscriptions::upgrade))
+        .route("/convert-trial", post(subscriptions::convert_trial))
+        .route("/renewal-quantity", post(renewals::renewal_quantity))
+        .route("/renewal-settings", post(renewals::renewal_settings))
+        .route("/align-end-date", post(renewals::align_end_date))
+        .route("/schedule-upgrade", post(renewals::schedule_upgrade))
+        .route("/withdraw-scheduled-change", post(renewals::withdraw_scheduled_change))
+        .route("/end-of-term", post(renewals::end_of_term))
+        .route("/change-term", post(renewals::change_term))
+        .route("/billing-frequency", post(renewals::billing_frequency))
         .route("/corrections", post(opening::correct))
 }
 
@@ -153,19 +183,51 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         customers::list,
         customers::show,
         customers::state_in_past,
+        customers::change,
+        customers::accept_agreement,
         customers::grant,
         customers::revoke,
         customers::declare,
         customers::withdraw,
         subscriptions::purchase,
+        subscriptions::start_trial,
         subscriptions::list,
         subscriptions::show,
         subscriptions::add_seats,
         subscriptions::remove_seats,
-        subscriptions::renewal_quantity,
-        subscriptions::end_of_term,
         subscriptions::cancel,
+        subscriptions::suspend,
+        subscriptions::resume,
+        subscriptions::rename,
         subscriptions::upgrade,
+        subscriptions::convert_trial,
+        choices::of_end_dates,
+        choices::of_upgrades,
+        renewals::renewal_quantity,
+        renewals::renewal_settings,
+        renewals::align_end_date,
+        renewals::schedule_upgrade,
+        renewals::withdraw_scheduled_change,
+        renewals::end_of_term,
+        renewals::change_term,
+        renewals::billing_frequency,
+        requests::ask,
+        requests::list,
+        requests::list_all,
+        requests::fulfil,
+        requests::decline,
+        users::add,
+        users::list,
+        users::remove,
+        groups::list,
+        groups::add_member,
+        groups::remove_member,
+        groups::assign_to_group,
+        groups::unassign_from_group,
+        groups::reprocess,
+        portal::list,
+        portal::grant_access,
+        portal::revoke_access,
         licences::list,
         licences::assign,
         licences::unassign,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures::future::join_all;
 use ledger_core::ids::{
     Actor, ActorId, CommandId, CustomerId, Reason, Role, StreamId, SubscriptionId,
 };
@@ -31,13 +32,26 @@ const SLEEP_MAX: Duration = Duration::from_hours(1);
 /// Pause after a failure of the store or the views.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
+/// Customers whose commands are under way together.
+const UNDER_WAY_MAX: usize = 64;
+
 /// Commands listed in the answer to a move of the clock; the count is complete in any case.
 const LISTED_MAX: usize = 100;
 
-/// What is listed as due but needs no further attempt: refused, impossible, or done by another
-/// scheduler; per command id, the number of catalogues there were. Tried again after the next import,
-/// because a catalogue in force at the due instant may change the answer, and after a restart.
-pub type Settled = BTreeMap<CommandId, usize>;
+/// What is listed as due but needs no further attempt as long as nothing changes: refused, impossible,
+/// or done by another scheduler; per command id, what it was decided on. Tried again after the next
+/// import, because a catalogue in force at the due instant may change the answer, after the customer's
+/// next change, and after a restart.
+pub type Settled = BTreeMap<CommandId, DecidedOn>;
+
+/// What a command was decided on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecidedOn {
+    /// How many catalogues there were.
+    catalogues: usize,
+    /// Version of the customer's stream.
+    version: u64,
+}
 
 /// A command that the scheduler carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -205,14 +219,23 @@ enum Fate {
     Done(Box<Recorded>),
     DoneBefore,
     Refused(Box<Refusal>),
+    /// It failed, but only for this customer.
+    Impossible(ExecuteError),
+}
+
+/// A due command that was tried.
+struct Fired<'d> {
+    due: &'d DueDocument,
+    on: DecidedOn,
+    fate: Fate,
 }
 
 /// One pass of the scheduler over what is due.
 struct Round<'a> {
     state: &'a AppState,
     settled: &'a mut Settled,
-    /// Commands tried in this pass: each is tried once, whatever comes of it.
-    tried: BTreeSet<CommandId>,
+    /// Commands that a rule refused in this pass; one may be refused again after its customer changed.
+    refused: BTreeSet<CommandId>,
     catalogues: usize,
     moved: Moved,
 }
@@ -220,10 +243,10 @@ struct Round<'a> {
 impl<'a> Round<'a> {
     fn new(state: &'a AppState, settled: &'a mut Settled) -> Self {
         let catalogues = state.ledger.catalogues().iter().count();
-        settled.retain(|_, tried_at| *tried_at == catalogues);
+        settled.retain(|_, on| on.catalogues == catalogues);
         let moved =
             Moved { now: state.clock.now(), carried_out: 0, commands: Vec::new(), refused: 0 };
-        Self { state, settled, tried: BTreeSet::new(), catalogues, moved }
+        Self { state, settled, refused: BTreeSet::new(), catalogues, moved }
     }
 
     /// Carries out what is due at `now`, in order; what that makes due, too.
@@ -231,13 +254,20 @@ impl<'a> Round<'a> {
         loop {
             self.state.views.wait_for(self.state.ledger.log().durable_position()).await?;
             let due = self.state.views.due(now)?;
-            let open: Vec<_> = due.into_iter().filter(|due| self.is_open(due)).collect();
+            let mut open = Vec::new();
+            for due in due {
+                if self.is_open(&due)? {
+                    open.push(due);
+                }
+            }
             if open.is_empty() {
                 return Ok(());
             }
-            for due in &open {
+            let instants: Vec<&[DueDocument]> =
+                open.chunk_by(|one, other| one.due_at == other.due_at).collect();
+            for at_once in instants {
                 self.go_on()?;
-                self.fire(due).await?;
+                self.fire_all(at_once).await?;
             }
         }
     }
@@ -250,52 +280,97 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    fn is_open(&self, due: &DueDocument) -> bool {
-        let id = due.command_id.clone();
-        !self.tried.contains(&id) && !self.settled.contains_key(&id)
+    fn is_open(&self, due: &DueDocument) -> Result<bool, SchedulerError> {
+        match self.settled.get(&due.command_id) {
+            None => Ok(true),
+            Some(on) => Ok(*on != self.now_on(due)?),
+        }
+    }
+
+    /// What a command would be decided on now.
+    fn now_on(&self, due: &DueDocument) -> Result<DecidedOn, SchedulerError> {
+        let customer = self.state.views.customer(&due.customer)?;
+        let version = customer.map_or(0, |customer| customer.version);
+        Ok(DecidedOn { catalogues: self.catalogues, version })
     }
 
     /// The first instant at which something is due that has not been tried.
     fn next_due(&self) -> Result<Option<DateTime<Utc>>, SchedulerError> {
         // What was carried out is no longer due, so what is listed all the same is in `settled`.
         let first = self.state.views.all_due(self.settled.len().saturating_add(1))?;
-        Ok(first.iter().find(|due| self.is_open(due)).map(|due| due.due_at))
+        for due in &first {
+            if self.is_open(due)? {
+                return Ok(Some(due.due_at));
+            }
+        }
+        Ok(None)
     }
 
-    async fn fire(&mut self, due: &DueDocument) -> Result<(), SchedulerError> {
-        let id = due.command_id.clone();
-        self.tried.insert(id.clone());
-        let fate = match self.execute(due, id.clone()).await {
-            Err(SchedulerError::Execute(err)) if concerns_one_customer(&err) => {
-                let (customer, subscription) = (&due.customer, subscription(due));
-                let error = chain(&err);
-                tracing::error!(%customer, ?subscription, %id, %error, "due, but impossible");
-                self.settled.insert(id, self.catalogues);
-                return Ok(());
+    /// Carries out what is due at one instant: a customer's commands in order, those of different
+    /// customers together, so that they share the waits for the disk.
+    async fn fire_all(&mut self, due: &[DueDocument]) -> Result<(), SchedulerError> {
+        let of_customers: Vec<&[DueDocument]> =
+            due.chunk_by(|one, other| one.customer == other.customer).collect();
+        for together in of_customers.chunks(UNDER_WAY_MAX) {
+            let mut under_way = Vec::new();
+            for due in together {
+                under_way.push(self.fire_in_order(due));
             }
-            fate => fate?,
-        };
-        match fate {
-            Fate::Done(recorded) => self.note(due, &recorded),
-            Fate::DoneBefore => {
-                self.settled.insert(id, self.catalogues);
-            }
-            Fate::Refused(refusal) => {
-                let (customer, subscription) = (&due.customer, subscription(due));
-                let reason = &refusal.message;
-                tracing::warn!(%customer, ?subscription, %id, %reason, "due, but refused");
-                self.settled.insert(id, self.catalogues);
-                self.moved.refused = self.moved.refused.saturating_add(1);
+            for fired in join_all(under_way).await.into_iter().flatten() {
+                self.settle(fired?);
             }
         }
         Ok(())
     }
 
-    async fn execute(&self, due: &DueDocument, id: CommandId) -> Result<Fate, SchedulerError> {
+    async fn fire_in_order<'d>(
+        &self,
+        due: &'d [DueDocument],
+    ) -> Vec<Result<Fired<'d>, SchedulerError>> {
+        let mut fired = Vec::new();
+        for due in due {
+            fired.push(self.fire(due).await);
+        }
+        fired
+    }
+
+    async fn fire<'d>(&self, due: &'d DueDocument) -> Result<Fired<'d>, SchedulerError> {
+        // Read before, so that a change in between is a reason to try again.
+        let on = self.now_on(due)?;
+        let fate = match self.execute(due).await {
+            Err(SchedulerError::Execute(err)) if concerns_one_customer(&err) => {
+                Fate::Impossible(err)
+            }
+            fate => fate?,
+        };
+        Ok(Fired { due, on, fate })
+    }
+
+    fn settle(&mut self, Fired { due, on, fate }: Fired<'_>) {
+        let (customer, subscription, id) = (&due.customer, subscription(due), &due.command_id);
+        match fate {
+            Fate::Done(recorded) => return self.note(due, &recorded),
+            Fate::DoneBefore => {}
+            Fate::Refused(refusal) => {
+                let reason = &refusal.message;
+                tracing::warn!(%customer, ?subscription, %id, %reason, "due, but refused");
+                if self.refused.insert(id.clone()) {
+                    self.moved.refused = self.moved.refused.saturating_add(1);
+                }
+            }
+            Fate::Impossible(err) => {
+                let error = chain(&err);
+                tracing::error!(%customer, ?subscription, %id, %error, "due, but impossible");
+            }
+        }
+        self.settled.insert(id.clone(), on);
+    }
+
+    async fn execute(&self, due: &DueDocument) -> Result<Fate, SchedulerError> {
         let request = Request {
             stream: StreamId::Customer(due.customer.clone()),
             command: due.command.clone(),
-            command_id: id,
+            command_id: due.command_id.clone(),
             actor: Actor {
                 id: ActorId::try_new("scheduler").expect("a word is an id"),
                 role: Role::Scheduler,

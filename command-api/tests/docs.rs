@@ -43,9 +43,10 @@ fn every_address_is_in_the_openapi_document() {
     let router = include_str!("../src/router.rs");
     let document = command_api::router::document();
     let undocumented = ["/v1/openapi.json", "/", "/customers/{customer}", "/sign-in", "/sign-out"];
-    let prefixes = ["", "/v1/customers/{customer}/subscriptions/{subscription}"];
+    let prefixes =
+        ["", "/v1/customers/{customer}", "/v1/customers/{customer}/subscriptions/{subscription}"];
     let table = router.split(".fallback(").next().unwrap().to_owned()
-        + router.split("fn changes").nth(1).unwrap();
+        + router.split("fn of_customer").nth(1).unwrap();
     let paths = table.split('"').filter(|text| text.starts_with('/') && !text.contains(' '));
     for path in paths.filter(|path| !undocumented.contains(path)) {
         let is_known = prefixes
@@ -57,7 +58,7 @@ fn every_address_is_in_the_openapi_document() {
 
 /// Code, rule and source of every rejection, as written in `ledger-core`.
 fn rules() -> BTreeMap<String, (String, String)> {
-    let source = include_str!("../../ledger-core/src/customer/rejection.rs");
+    let source = include_str!("../../ledger-core/src/customer/rejection/rule.rs");
     let table = source.split("pub const fn rule(&self)").nth(1).unwrap();
     let table = table.split("Rule { code, rule, source }").next().unwrap();
     let texts: Vec<&str> = table.split('"').skip(1).step_by(2).collect();

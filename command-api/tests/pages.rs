@@ -80,7 +80,7 @@ async fn a_customer_s_page_tells_seats_deadlines_and_plans() {
         "1 Mar 2026 to 28 Feb 2027",
         "4 Mar 2026, 09:00",
         "in 2 days",
-        "8 from the renewal on",
+        "<dd>8 seats</dd>",
         "renews",
         "1 of 10 in use",
         "Schedule renewal quantity",
@@ -94,6 +94,46 @@ async fn a_customer_s_page_tells_seats_deadlines_and_plans() {
         .ok();
     let page = open(&server, &cookie, "/customers/acme").await.text;
     assert!(page.contains("<span class=\"badge bad\">ends</span>"));
+}
+
+#[tokio::test]
+async fn a_page_shows_what_a_subscription_is_in_and_who_waits_for_an_answer() {
+    let server = Server::with_acme().await;
+    let acme = "/v1/customers/acme";
+    let with = |more: serde_json::Value| {
+        let mut body = json!({ "reason": "as agreed" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    for (path, more) in [
+        ("/trials", json!({ "subscription": "t1", "offer": "office-365-e3" })),
+        ("/subscriptions/s1/rename", json!({ "name": "Head office" })),
+        ("/subscriptions/s1/suspend", json!({ "vendor_reasons": ["non-payment"] })),
+        ("/requests", json!({ "request": "q1", "offer": "office-365-e1", "seats": -3 })),
+        ("/delegated-admin/grant", json!({ "days": 30 })),
+    ] {
+        server.post(&format!("{acme}{path}"), &with(more)).await.ok();
+    }
+    let cookie = sign_in(&server, "reseller-r").await;
+    let page = open(&server, &cookie, "/customers/acme").await.text;
+    for expected in [
+        "<h3>Head office</h3><span class=\"badge bad\">suspended</span>",
+        "Suspended by the vendor: non-payment.",
+        "<span class=\"badge near\">trial</span>",
+        "becomes paid",
+        "<h2>Requests waiting</h2>",
+        "3 fewer",
+        "+ 10 suspended",
+        "administration ends",
+        "trial ends",
+    ] {
+        assert!(page.contains(expected), "{expected} is missing in {page}");
+    }
+    let home = open(&server, &cookie, "/").await.text;
+    assert!(home.contains("<dt>Requests waiting</dt><dd>1</dd>"), "{home}");
+    assert!(home.contains("+ 1 suspended") && home.contains("3 fewer"));
+    let other = open(&server, &sign_in(&server, "reseller-q").await, "/").await.text;
+    assert!(!other.contains("3 fewer"), "requests of others are not shown");
 }
 
 #[tokio::test]

@@ -73,7 +73,11 @@ async fn a_year_passes_and_every_term_ends_at_its_own_instant() {
         .collect();
     assert_eq!(
         commands,
-        [("2027-02-01T00:00:00Z", "m1", "Expire"), ("2027-03-01T00:00:00Z", "s1", "Renew")]
+        [
+            ("2027-02-01T00:00:00Z", "m1", "Expire"),
+            ("2027-03-01T00:00:00Z", "s1", "Renew"),
+            ("2027-05-02T00:00:00Z", "m1", "Delete"),
+        ]
     );
     let history = server.get("/v1/customers/acme/history?limit=500").await.ok();
     let renewals: Vec<_> = history["data"]
@@ -82,10 +86,10 @@ async fn a_year_passes_and_every_term_ends_at_its_own_instant() {
         .iter()
         .filter(|entry| entry["actor"]["role"] == "scheduler")
         .collect();
-    assert_eq!(renewals.len(), 12);
+    assert_eq!(renewals.len(), 13);
     assert_eq!(renewals[0]["command_id"], "renew/m1/2026-03-31");
     assert_eq!(renewals[0]["recorded_at"], "2026-04-01T00:00:00Z");
-    assert_eq!(renewals[0]["reason"], "end of term");
+    assert_eq!(renewals[0]["reason"], "its time has come");
 }
 
 /// Moves the clock of a stopped ledger, as if it had been down all the while.
@@ -170,7 +174,7 @@ async fn two_schedulers_do_no_more_than_one() {
 }
 
 #[tokio::test]
-async fn a_refused_renewal_blocks_no_other_and_is_tried_again_with_the_next_catalogue() {
+async fn a_refused_renewal_blocks_no_other_and_is_tried_again_when_something_has_changed() {
     let server = Server::with_acme().await;
     monthly(&server, "m1").await;
     let keep = json!({
@@ -197,6 +201,10 @@ async fn a_refused_renewal_blocks_no_other_and_is_tried_again_with_the_next_cata
         (&json!(0), &json!(0)),
         "not tried again"
     );
+    let admin = json!({ "reason": "something else changed" });
+    server.post("/v1/customers/acme/delegated-admin/grant", &admin).await.ok();
+    let after_change = advance(&server, "PT1H").await;
+    assert_eq!(after_change["refused"], 1, "tried again, since the rule may say yes now");
     let server = server.restart().await;
     let kept = server.get("/v1/customers/acme/refusals").await.ok();
     assert_eq!(kept["data"][0]["problem"]["code"], "PLAN_UNKNOWN");
@@ -288,4 +296,60 @@ async fn a_move_lists_its_first_commands_and_counts_all() {
     let moved = advance(&server, "P10Y").await;
     assert_eq!(moved["commands"].as_array().unwrap().len(), 100);
     assert_eq!(moved["carried_out"], 130);
+}
+
+/// Sells `customers` one monthly subscription each, on as many of the next 25 days as there are.
+async fn sell_monthly(server: &Server, customers: usize) {
+    let ids: Vec<String> = (0..customers).map(|number| format!("c{number:03}")).collect();
+    for of_day in ids.chunks(customers.div_ceil(25)) {
+        let lines = of_day.iter().flat_map(|id| {
+            let register = json!({
+                "customer": id, "reason": "contract signed", "command": "RegisterCustomer",
+                "name": "Company", "programme": "cloud-cockpit", "reseller": "r", "market": "FR",
+                "currency": "EUR"
+            });
+            let purchase = json!({
+                "customer": id, "reason": "first order", "command": "Purchase",
+                "subscription": "m", "offer": "office-365-e1", "term": "P1M",
+                "billing": "monthly", "quantity": 3
+            });
+            [register.to_string() + "\n", purchase.to_string() + "\n"]
+        });
+        let bulk = server.by("operator", "POST", "/v1/bulk");
+        let answer = bulk.raw("application/x-ndjson", lines.collect::<String>()).send().await;
+        assert!(answer.lines().iter().all(|line| line["status"] == 201), "{}", answer.text);
+        advance(server, "P1D").await;
+    }
+}
+
+#[tokio::test]
+async fn a_year_of_fifty_customers_passes_and_nobody_is_forgotten() {
+    let server = Server::empty().await;
+    server.import().await.ok();
+    sell_monthly(&server, 50).await;
+    let moved = server.post("/v1/clock", &json!({ "to": "2027-03-26T09:00:00Z" })).await.ok();
+    assert_eq!((&moved["carried_out"], &moved["refused"]), (&json!(12 * 50), &json!(0)));
+    server.settle().await;
+    let all = server.get("/v1/due?limit=500").await.ok();
+    let all = all["data"].as_array().unwrap();
+    assert_eq!(all.len(), 50);
+    assert!(all.iter().all(|due| "2027-03-26T09:00:00Z" < due["due_at"].as_str().unwrap()));
+}
+
+#[tokio::test]
+async fn what_is_due_is_found_in_the_log_again_when_the_views_are_lost() {
+    let server = Server::with_acme().await;
+    monthly(&server, "m1").await;
+    let suspend = json!({ "reason": "not paid" });
+    server.post("/v1/customers/acme/subscriptions/s1/suspend", &suspend).await.ok();
+    server.settle().await;
+    let listed = server.get("/v1/due").await.ok();
+    assert_eq!(listed["data"].as_array().unwrap().len(), 2);
+    let Server { running, dir } = server;
+    running.stop().await.unwrap();
+    std::fs::remove_dir_all(dir.path().join("data/views")).unwrap();
+    let server = Server::start(dir, &[]).await;
+    server.settle().await;
+    assert_eq!(server.get("/v1/due").await.ok(), listed);
+    assert_eq!(advance(&server, "P32D").await["commands"][0]["command"], "Renew");
 }

@@ -13,6 +13,7 @@ pub mod charges;
 pub mod customers;
 pub mod due;
 pub mod licences;
+pub mod requests;
 pub mod subscriptions;
 
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ use serde::Serialize;
 
 /// A fold from commits to documents.
 pub trait View: Sync {
-    /// Name and version of the documents, for example `subscriptions@1`.
+    /// Name and version of the documents, for example `subscriptions@2`.
     fn name(&self) -> &'static str;
 
     /// Adds to `changes` what a commit changes.
@@ -47,8 +48,13 @@ pub trait View: Sync {
 }
 
 /// Every view, in the order in which they are applied.
-pub const VIEWS: [&dyn View; 4] =
-    [&customers::Customers, &subscriptions::Subscriptions, &licences::Licences, &due::Due];
+pub const VIEWS: [&dyn View; 5] = [
+    &customers::Customers,
+    &subscriptions::Subscriptions,
+    &licences::Licences,
+    &requests::Requests,
+    &due::Due,
+];
 
 /// Names of all views: what a stored set of views was made by.
 #[must_use]
@@ -122,6 +128,13 @@ pub(crate) fn key(view: &str, parts: &[&str]) -> String {
 /// What the keys below these parts begin with.
 pub(crate) fn prefix(view: &str, parts: &[&str]) -> String {
     key(view, parts) + "/"
+}
+
+/// Whether another reseller serves the customer now, so that every document that names the reseller is
+/// to be written anew.
+fn is_moved(before: Option<&Customer>, after: Option<&Customer>) -> bool {
+    let reseller = |customer: Option<&'_ Customer>| customer.map(|c| c.profile.reseller.clone());
+    reseller(before) != reseller(after)
 }
 
 fn customer_of(recorded: &Recorded) -> Option<&CustomerId> {

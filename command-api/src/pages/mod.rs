@@ -22,7 +22,9 @@ use ledger_core::store::CommitLog;
 use projector::views::customers::CustomerDocument;
 use serde::Deserialize;
 
-use self::show::{ChangeRow, CustomerRow, DueRow, LicenceRow, Share, SubscriptionCard, instant};
+use self::show::{
+    ChangeRow, CustomerRow, DueRow, LicenceRow, RequestRow, Share, SubscriptionCard, instant,
+};
 use crate::auth::{Principal, Scope};
 use crate::extract::At;
 use crate::problem::{Problem, ProblemBody};
@@ -74,6 +76,7 @@ struct Home {
     customers: Vec<CustomerRow>,
     licences: Share,
     due_soon: usize,
+    requests: Vec<RequestRow>,
     due: Vec<DueRow>,
     changes: Vec<ChangeRow>,
 }
@@ -86,6 +89,7 @@ struct OneCustomer {
     active: Vec<SubscriptionCard>,
     ended: Vec<SubscriptionCard>,
     licences: Vec<LicenceRow>,
+    requests: Vec<RequestRow>,
     due: Vec<DueRow>,
     changes: Vec<ChangeRow>,
 }
@@ -171,6 +175,12 @@ async fn load_home(state: &AppState, principal: &Principal) -> Result<Home, Prob
     let due = views.all_due(usize::MAX)?.into_iter();
     let due: Vec<_> =
         due.filter(|due| principal.scope.includes(&due.customer, &due.reseller)).collect();
+    let mut requests = Vec::new();
+    for row in customers.iter().filter(|row| 0 < row.of.requests_open) {
+        requests.extend(views.requests(&row.of.customer)?);
+    }
+    requests.sort_by_key(|request| request.asked_at);
+    let requests = requests.into_iter().map(RequestRow::from).collect();
     let due_soon = due.iter().filter(|due| due.due_at <= soon).count();
     let due = due.into_iter().take(ROWS_MAX).map(|due| DueRow::of(due, now)).collect();
     let log = state.ledger.log();
@@ -187,7 +197,15 @@ async fn load_home(state: &AppState, principal: &Principal) -> Result<Home, Prob
     changes.sort_by_key(|change| std::cmp::Reverse(change.position));
     let changes = changes.into_iter().take(ROWS_MAX).map(ChangeRow::from).collect();
     let frame = Frame::of(state, principal);
-    Ok(Home { frame, customers, licences: Share::of(used, total), due_soon, due, changes })
+    Ok(Home {
+        frame,
+        customers,
+        licences: Share::of(used, total),
+        due_soon,
+        requests,
+        due,
+        changes,
+    })
 }
 
 /// Those customers whose commits can be among the last [`ROWS_MAX`] of all.
@@ -224,7 +242,8 @@ async fn load_customer(
     let views = state.views_at(Some(state.ledger.log().durable_position())).await?;
     let customer = views.customer(id)?.ok_or_else(|| Problem::customer_unknown(id))?;
     let all = views.subscriptions(id)?.into_iter().map(|s| SubscriptionCard::of(s, now));
-    let (active, ended) = all.partition(|card| card.is_active);
+    let (active, ended) = all.partition(|card| card.is_shown);
+    let requests = views.requests(id)?.into_iter().map(RequestRow::from).collect();
     let due = views.all_due(usize::MAX)?.into_iter().filter(|due| due.customer == *id);
     let changes = views.last_changes(state.ledger.log(), Some(id), ROWS_MAX).await?;
     Ok(OneCustomer {
@@ -233,6 +252,7 @@ async fn load_customer(
         active,
         ended,
         licences: views.licences(id)?.into_iter().map(LicenceRow::from).collect(),
+        requests,
         due: due.map(|due| DueRow::of(due, now)).collect(),
         changes: changes.into_iter().map(ChangeRow::from).collect(),
     })

@@ -7,7 +7,8 @@ use projector::views::changes::{ChangeDocument, QuantityDocument};
 use projector::views::customers::CustomerDocument;
 use projector::views::due::DueDocument;
 use projector::views::licences::LicenceDocument;
-use projector::views::subscriptions::{LotDocument, SubscriptionDocument};
+use projector::views::requests::RequestDocument;
+use projector::views::subscriptions::{LotDocument, ScheduledDocument, SubscriptionDocument};
 
 use crate::problem::capitalised;
 
@@ -127,12 +128,22 @@ pub struct SubscriptionCard {
     pub cancel: Option<Deadline>,
     /// Seats bought together.
     pub lots: Vec<LotRow>,
+    /// What it is called.
+    pub title: String,
     /// Status in a word.
     pub status: &'static str,
-    /// Whether it lives.
-    pub is_active: bool,
+    /// Class of the status' badge: `good`, `bad`, or none.
+    pub tone: &'static str,
+    /// More about its state, such as when its service stops.
+    pub notes: Vec<String>,
+    /// Whether it lives, or is in its time of grace.
+    pub is_shown: bool,
+    /// What happens at the end of its term.
+    pub end: &'static str,
     /// Whether it is renewed at the end of its term.
     pub is_renewed: bool,
+    /// What is planned for the renewal, in words.
+    pub planned: String,
 }
 
 /// Seats bought together.
@@ -152,6 +163,7 @@ impl SubscriptionCard {
             of: *lot,
             reduce: lot.reduce_until.map(|until| Deadline::of(until, now)),
         });
+        let (status, tone) = status(&of);
         Self {
             plan: format!("{}, charged {}", term(of.term), billing(of.billing)),
             price: format!("{} {} per seat and {}", of.unit_price, of.currency, cycle(of.billing)),
@@ -159,18 +171,73 @@ impl SubscriptionCard {
             due: Deadline::of(of.due_at, now),
             cancel: of.cancel_until.map(|until| Deadline::of(until, now)),
             lots: lots.collect(),
-            status: match of.status {
-                Status::Active => "active",
-                Status::Suspended => "suspended",
-                Status::Disabled => "disabled",
-                Status::Deleted => "ended",
-                Status::Expired => "expired",
-            },
-            is_active: of.status == Status::Active,
+            title: of.name.clone().unwrap_or_else(|| of.offer_title.clone()),
+            status,
+            tone,
+            notes: notes(&of),
+            is_shown: of.in_service || of.status == Status::Suspended,
+            end: end(&of),
             is_renewed: of.end_of_term == EndOfTermAction::Renew,
+            planned: of.scheduled.as_ref().map(planned).unwrap_or_default(),
             of,
         }
     }
+}
+
+/// The status in a word, and the class of its badge.
+fn status(of: &SubscriptionDocument) -> (&'static str, &'static str) {
+    match of.status {
+        Status::Active if of.kind == "trial" => ("trial", "near"),
+        Status::Active if of.kind == "extended" => ("extended", "near"),
+        Status::Active => ("active", "good"),
+        Status::Suspended => ("suspended", "bad"),
+        Status::Expired if of.in_service => ("expired, in grace", "bad"),
+        Status::Expired => ("expired", "bad"),
+        Status::Disabled => ("disabled", "bad"),
+        Status::Deleted => ("ended", ""),
+    }
+}
+
+/// What the status does not tell.
+fn notes(of: &SubscriptionDocument) -> Vec<String> {
+    let mut notes = Vec::new();
+    if of.status == Status::Suspended {
+        let charges = if of.billing_stopped { "it is not charged" } else { "charges go on" };
+        notes.push(format!("Nobody can use it; {charges}."));
+    }
+    if !of.vendor_reasons.is_empty() {
+        notes.push(format!("Suspended by the vendor: {}.", of.vendor_reasons.join(", ")));
+    }
+    if of.kind == "extended" {
+        notes.push("Goes on by the month, at a premium.".to_owned());
+    }
+    notes.extend(of.disable_at.map(|at| format!("Service stops on {}.", instant(at))));
+    notes.extend(of.delete_at.map(|at| format!("Its data goes on {}.", instant(at))));
+    let next = of.next_billing.map(|next| (billing(next.billing), day(next.from)));
+    notes.extend(next.map(|(how, from)| format!("Charged {how} from {from} on.")));
+    notes
+}
+
+/// What happens at the end of the term.
+fn end(of: &SubscriptionDocument) -> &'static str {
+    match of.end_of_term {
+        EndOfTermAction::Renew if of.kind == "trial" => "becomes paid",
+        EndOfTermAction::Renew => "renews",
+        EndOfTermAction::Cancel => "ends",
+        EndOfTermAction::ExtendedServiceTerm => "goes on by the month",
+        EndOfTermAction::Lapse => "is not renewed",
+    }
+}
+
+/// What is planned for the renewal, in words.
+fn planned(scheduled: &ScheduledDocument) -> String {
+    let mut parts = vec![format!("{} seats", scheduled.quantity)];
+    parts.extend(scheduled.offer.as_ref().map(|offer| format!("of {offer}")));
+    parts.extend(scheduled.term.map(|length| term(length).to_owned()));
+    parts.extend(scheduled.billing.map(|how| format!("charged {}", billing(how))));
+    parts.extend(scheduled.end_date.map(|end| format!("to {}", day(end))));
+    parts.extend(scheduled.promotion.as_ref().map(|promotion| format!("under {promotion}")));
+    parts.join(", ")
 }
 
 const fn term(term: TermDuration) -> &'static str {
@@ -194,6 +261,31 @@ const fn cycle(billing: BillingCycle) -> &'static str {
         BillingCycle::Monthly => "month",
         BillingCycle::Annual => "year",
         BillingCycle::Triennial => "3 years",
+    }
+}
+
+/// A request that waits for an answer.
+#[derive(Clone, Debug)]
+pub struct RequestRow {
+    /// The document.
+    pub of: RequestDocument,
+    /// What is asked for, for example `5 more`.
+    pub what: String,
+    /// When it was asked.
+    pub at: String,
+    /// When it was asked, for programs.
+    pub machine: String,
+}
+
+impl From<RequestDocument> for RequestRow {
+    fn from(of: RequestDocument) -> Self {
+        let which = if of.seats < 0 { "fewer" } else { "more" };
+        Self {
+            what: format!("{} {which}", of.seats.unsigned_abs()),
+            at: instant(of.asked_at),
+            machine: of.asked_at.to_rfc3339(),
+            of,
+        }
     }
 }
 
@@ -236,10 +328,11 @@ impl DueRow {
         let is_renewed = of.action == "renew";
         let (what, tone) = match of.action.as_str() {
             "renew" => ("renews", "good"),
-            "end-trial" => ("trial ends", ""),
+            "end-trial" => ("trial ends", "near"),
             "bill" => ("new billing", ""),
             "disable" => ("service stops", "bad"),
             "delete" => ("data goes", "bad"),
+            "end-delegated-admin" => ("administration ends", "bad"),
             _ => ("ends", "bad"),
         };
         let day = day(of.due_at.date_naive());

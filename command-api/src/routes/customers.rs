@@ -7,23 +7,21 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use ledger_core::customer::{
-    Command, GrantDelegatedAdmin, RevokeDelegatedAdmin, WithdrawExternalSubscription,
-};
 use ledger_core::ids::{CustomerId, OfferId, StreamId};
 use ledger_core::record::{AsOf, state_at};
 use projector::views::customers::CustomerDocument;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{CommandAnswers, CommandHeaders, Problems, page};
+use super::{CommandAnswers, CommandHeaders, Problems, commands, page};
 use crate::auth::Principal;
 use crate::command::{Envelope, etag, for_customer};
 use crate::extract::{Asked, At, NoQuery, Sent};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::wire::{
-    CommandQuery, CustomerState, DeclareBody, List, ListQuery, ReasonBody, RegisterBody, instant,
+    AgreementBody, CommandQuery, CustomerState, DeclareBody, GrantAdminBody, List, ListQuery,
+    ParticularsBody, RegisterBody, RevokeAdminBody, WithdrawExternalBody, instant,
 };
 
 /// Registers a customer.
@@ -39,64 +37,25 @@ pub(crate) async fn register(
     for_customer(&state, principal, envelope, customer, (reason, command)).await
 }
 
-/// Records that the customer granted the partner delegated administration.
-#[utoipa::path(post, path = "/v1/customers/{customer}/delegated-admin/grant", tag = "customers",
-    request_body = ReasonBody, params(("customer" = String, Path), CommandQuery, CommandHeaders),
-    responses(CommandAnswers))]
-pub(crate) async fn grant(
-    State(state): State<Arc<AppState>>,
-    principal: Principal,
-    At(customer): At<CustomerId>,
-    envelope: Envelope,
-    Sent(body): Sent<ReasonBody>,
-) -> Result<Response, Problem> {
-    let command = Command::GrantDelegatedAdmin(GrantDelegatedAdmin { services: None, days: None });
-    for_customer(&state, principal, envelope, customer, (body.reason, command)).await
-}
+commands! {
+    /// Changes a customer's particulars; what is left out stays.
+    change: ParticularsBody, "customers", "/v1/customers/{customer}/particulars";
 
-/// Records that the delegated administration has ended.
-#[utoipa::path(post, path = "/v1/customers/{customer}/delegated-admin/revoke", tag = "customers",
-    request_body = ReasonBody, params(("customer" = String, Path), CommandQuery, CommandHeaders),
-    responses(CommandAnswers))]
-pub(crate) async fn revoke(
-    State(state): State<Arc<AppState>>,
-    principal: Principal,
-    At(customer): At<CustomerId>,
-    envelope: Envelope,
-    Sent(body): Sent<ReasonBody>,
-) -> Result<Response, Problem> {
-    let command = Command::RevokeDelegatedAdmin(RevokeDelegatedAdmin {});
-    for_customer(&state, principal, envelope, customer, (body.reason, command)).await
-}
+    /// Records that the customer accepted the agreement that its programme asks for.
+    accept_agreement: AgreementBody, "customers", "/v1/customers/{customer}/agreement";
 
-/// Records seats that the customer holds from another partner or channel.
-#[utoipa::path(post, path = "/v1/customers/{customer}/external-subscriptions", tag = "customers",
-    request_body = DeclareBody, params(("customer" = String, Path), CommandQuery, CommandHeaders),
-    responses(CommandAnswers))]
-pub(crate) async fn declare(
-    State(state): State<Arc<AppState>>,
-    principal: Principal,
-    At(customer): At<CustomerId>,
-    envelope: Envelope,
-    Sent(body): Sent<DeclareBody>,
-) -> Result<Response, Problem> {
-    for_customer(&state, principal, envelope, customer, body.into_parts()).await
-}
+    /// Records that the customer granted the partner delegated administration.
+    grant: GrantAdminBody, "customers", "/v1/customers/{customer}/delegated-admin/grant";
 
-/// Records that the customer no longer holds an offer from elsewhere.
-#[utoipa::path(post, path = "/v1/customers/{customer}/external-subscriptions/{offer}/withdraw",
-    tag = "customers", request_body = ReasonBody,
-    params(("customer" = String, Path), ("offer" = String, Path), CommandQuery, CommandHeaders),
-    responses(CommandAnswers))]
-pub(crate) async fn withdraw(
-    State(state): State<Arc<AppState>>,
-    principal: Principal,
-    At((customer, offer)): At<(CustomerId, OfferId)>,
-    envelope: Envelope,
-    Sent(body): Sent<ReasonBody>,
-) -> Result<Response, Problem> {
-    let command = Command::WithdrawExternalSubscription(WithdrawExternalSubscription { offer });
-    for_customer(&state, principal, envelope, customer, (body.reason, command)).await
+    /// Records that the delegated administration has ended.
+    revoke: RevokeAdminBody, "customers", "/v1/customers/{customer}/delegated-admin/revoke";
+
+    /// Records seats that the customer holds from another partner or channel.
+    declare: DeclareBody, "customers", "/v1/customers/{customer}/external-subscriptions";
+
+    /// Records that the customer no longer holds an offer from elsewhere.
+    withdraw: WithdrawExternalBody, "customers",
+        "/v1/customers/{customer}/external-subscriptions/{offer}/withdraw", offer: OfferId = "offer";
 }
 
 /// Lists the customers that the caller sees, by id.

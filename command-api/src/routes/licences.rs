@@ -4,44 +4,24 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
 use ledger_core::ids::{CustomerId, OfferId};
 use projector::views::licences::LicenceDocument;
 
-use super::{CommandAnswers, CommandHeaders, Problems, page};
+use super::{Problems, commands, page};
 use crate::auth::Principal;
-use crate::command::{Envelope, for_customer};
-use crate::extract::{Asked, At, Sent};
+use crate::extract::{Asked, At};
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::wire::{AssignBody, CommandQuery, List, ListQuery, UnassignBody};
+use crate::wire::{AssignBody, List, ListQuery, UnassignBody};
 
-/// Gives a user a licence.
-#[utoipa::path(post, path = "/v1/customers/{customer}/licences/{offer}/assign", tag = "licences",
-    request_body = AssignBody, responses(CommandAnswers),
-    params(("customer" = String, Path), ("offer" = String, Path), CommandQuery, CommandHeaders))]
-pub(crate) async fn assign(
-    State(state): State<Arc<AppState>>,
-    principal: Principal,
-    At((customer, offer)): At<(CustomerId, OfferId)>,
-    envelope: Envelope,
-    Sent(body): Sent<AssignBody>,
-) -> Result<Response, Problem> {
-    for_customer(&state, principal, envelope, customer, body.into_parts(offer)).await
-}
+commands! {
+    /// Gives a user a licence.
+    assign: AssignBody, "licences", "/v1/customers/{customer}/licences/{offer}/assign",
+        offer: OfferId = "offer";
 
-/// Takes a user's licence away.
-#[utoipa::path(post, path = "/v1/customers/{customer}/licences/{offer}/unassign",
-    tag = "licences", request_body = UnassignBody, responses(CommandAnswers),
-    params(("customer" = String, Path), ("offer" = String, Path), CommandQuery, CommandHeaders))]
-pub(crate) async fn unassign(
-    State(state): State<Arc<AppState>>,
-    principal: Principal,
-    At((customer, offer)): At<(CustomerId, OfferId)>,
-    envelope: Envelope,
-    Sent(body): Sent<UnassignBody>,
-) -> Result<Response, Problem> {
-    for_customer(&state, principal, envelope, customer, body.into_parts(offer)).await
+    /// Takes a user's licence away.
+    unassign: UnassignBody, "licences", "/v1/customers/{customer}/licences/{offer}/unassign",
+        offer: OfferId = "offer";
 }
 
 /// Lists a customer's licences, by offer.

@@ -3,9 +3,11 @@
 pub mod backups;
 pub mod bulk;
 pub mod catalogue;
+pub mod choices;
 pub mod clock;
 pub mod customers;
 pub mod due;
+pub mod groups;
 pub mod health;
 pub mod history;
 pub mod licences;
@@ -13,20 +15,58 @@ pub mod log;
 pub mod metrics;
 pub mod opening;
 pub mod people;
+pub mod portal;
 pub mod prices;
 pub mod proofs;
+pub mod renewals;
+pub mod requests;
 pub mod subscriptions;
+pub mod users;
 pub mod views;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ledger_core::customer::Customer;
+use ledger_core::ids::CustomerId;
 use projector::view_store::ViewStoreError;
 use serde::Serialize;
 use utoipa::{IntoParams, IntoResponses, ToSchema};
 
+use crate::auth::Principal;
 use crate::config::{LIMIT_DEFAULT, LIMIT_MAX};
 use crate::problem::{Kind, Problem, ProblemBody};
+use crate::state::AppState;
 use crate::wire::{Done, List, ListQuery, Previewed};
+
+/// Declares handlers, each as `handler: Body, "tag", "address", what it names besides the customer`: it
+/// carries out the command that the address and the body make.
+macro_rules! commands {
+    ($(
+        $(#[$doc:meta])*
+        $handler:ident: $Body:ident, $tag:literal, $address:literal
+        $(, $id:ident: $Id:ident = $name:literal)*;
+    )*) => {$(
+        $(#[$doc])*
+        #[utoipa::path(post, path = $address, tag = $tag, request_body = $Body,
+            params(("customer" = String, Path), $(($name = String, Path),)* crate::wire::CommandQuery,
+                crate::routes::CommandHeaders),
+            responses(crate::routes::CommandAnswers))]
+        pub(crate) async fn $handler(
+            axum::extract::State(state): axum::extract::State<std::sync::Arc<crate::state::AppState>>,
+            principal: crate::auth::Principal,
+            crate::extract::At((customer, $($id,)*)): crate::extract::At<(
+                ledger_core::ids::CustomerId,
+                $($Id,)*
+            )>,
+            envelope: crate::command::Envelope,
+            crate::extract::Sent(body): crate::extract::Sent<$Body>,
+        ) -> Result<axum::response::Response, crate::problem::Problem> {
+            let asked = crate::wire::Asks::into_parts(body, ($($id,)*), &envelope.command_id);
+            crate::command::for_customer(&state, principal, envelope, customer, asked).await
+        }
+    )*};
+}
+pub(crate) use commands;
 
 /// Headers of a command.
 #[derive(Debug, IntoParams)]
@@ -84,6 +124,21 @@ pub enum Problems {
     /// It cannot be read; the code says why.
     #[response(status = "default", content_type = "application/problem+json")]
     Problem(#[to_schema] ProblemBody),
+}
+
+/// The customer as the ledger has it now, if the caller sees it.
+///
+/// # Errors
+///
+/// The problem of an unknown customer, also for a customer of others.
+pub(crate) async fn seen(
+    state: &AppState,
+    principal: &Principal,
+    customer: &CustomerId,
+) -> Result<Customer, Problem> {
+    principal.sees(state, customer).await?;
+    let known = state.ledger.customer(customer).await?;
+    known.map(|(known, _)| known).ok_or_else(|| Problem::customer_unknown(customer))
 }
 
 /// The limit of a list.

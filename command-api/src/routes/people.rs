@@ -18,7 +18,7 @@ use crate::command::{Envelope, for_customer};
 use crate::extract::{At, NoQuery, Sent};
 use crate::problem::{Kind, Problem};
 use crate::state::AppState;
-use crate::wire::{CommandQuery, ReasonBody};
+use crate::wire::{CommandQuery, EraseBody};
 
 /// Keeps a user's name and e-mail address; what is left out is removed.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -110,14 +110,14 @@ pub(crate) async fn known(
 /// Closes an account for good and destroys the key of everything about people in it. Nothing in it may run
 /// any more. The history stays, and its proofs hold; names and e-mail addresses can never be read again.
 #[utoipa::path(post, path = "/v1/customers/{customer}/erase", tag = "people",
-    request_body = ReasonBody, responses(CommandAnswers),
+    request_body = EraseBody, responses(CommandAnswers),
     params(("customer" = String, Path), CommandQuery, CommandHeaders))]
 pub(crate) async fn erase(
     State(state): State<Arc<AppState>>,
     principal: Principal,
     At(customer): At<CustomerId>,
     envelope: Envelope,
-    Sent(body): Sent<ReasonBody>,
+    Sent(body): Sent<EraseBody>,
 ) -> Result<Response, Problem> {
     let asked = (body.reason, Command::EraseCustomer(EraseCustomer {}));
     if envelope.dry_run {

@@ -1,129 +1,68 @@
-//! Subscriptions: buying, changing, renewing, cancelling and upgrading them.
+//! Subscriptions: buying, trying, changing, suspending, cancelling and upgrading them.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
 use ledger_core::ids::{CustomerId, SubscriptionId};
 use projector::views::subscriptions::SubscriptionDocument;
 
-use super::{CommandAnswers, CommandHeaders, Problems, page};
+use super::{Problems, commands, page};
 use crate::auth::Principal;
-use crate::command::{Envelope, for_customer};
-use crate::extract::{Asked, At, Sent};
+use crate::extract::{Asked, At};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::wire::{
-    CommandQuery, EndOfTermBody, List, ListQuery, PurchaseBody, ReadQuery, ReasonBody,
-    RenewalQuantityBody, SeatsBody, UpgradeBody,
+    AddSeatsBody, CancelBody, ConvertTrialBody, List, ListQuery, PurchaseBody, ReadQuery,
+    RemoveSeatsBody, RenameBody, ResumeBody, SuspendBody, TrialBody, UpgradeBody,
 };
 
-/// Buys a subscription.
-#[utoipa::path(post, path = "/v1/customers/{customer}/subscriptions", tag = "subscriptions",
-    request_body = PurchaseBody, params(("customer" = String, Path), CommandQuery, CommandHeaders),
-    responses(CommandAnswers))]
-pub(crate) async fn purchase(
-    State(state): State<Arc<AppState>>,
-    principal: Principal,
-    At(customer): At<CustomerId>,
-    envelope: Envelope,
-    Sent(body): Sent<PurchaseBody>,
-) -> Result<Response, Problem> {
-    let asked = body.into_parts(&envelope.command_id);
-    for_customer(&state, principal, envelope, customer, asked).await
-}
+commands! {
+    /// Buys a subscription.
+    purchase: PurchaseBody, "subscriptions", "/v1/customers/{customer}/subscriptions";
 
-/// Adds seats.
-#[utoipa::path(post, path = "/v1/customers/{customer}/subscriptions/{subscription}/add-seats",
-    tag = "subscriptions", request_body = SeatsBody, responses(CommandAnswers),
-    params(("customer" = String, Path), ("subscription" = String, Path), CommandQuery,
-        CommandHeaders))]
-pub(crate) async fn add_seats(
-    State(state): State<Arc<AppState>>,
-    principal: Principal,
-    At((customer, subscription)): At<(CustomerId, SubscriptionId)>,
-    envelope: Envelope,
-    Sent(body): Sent<SeatsBody>,
-) -> Result<Response, Problem> {
-    for_customer(&state, principal, envelope, customer, body.added_to(subscription)).await
-}
+    /// Starts a trial.
+    start_trial: TrialBody, "subscriptions", "/v1/customers/{customer}/trials";
 
-/// Gives seats back, as long as their window is open.
-#[utoipa::path(post, path = "/v1/customers/{customer}/subscriptions/{subscription}/remove-seats",
-    tag = "subscriptions", request_body = SeatsBody, responses(CommandAnswers),
-    params(("customer" = String, Path), ("subscription" = String, Path), CommandQuery,
-        CommandHeaders))]
-pub(crate) async fn remove_seats(
-    State(state): State<Arc<AppState>>,
-    principal: Principal,
-    At((customer, subscription)): At<(CustomerId, SubscriptionId)>,
-    envelope: Envelope,
-    Sent(body): Sent<SeatsBody>,
-) -> Result<Response, Problem> {
-    for_customer(&state, principal, envelope, customer, body.taken_from(subscription)).await
-}
+    /// Makes a paid subscription of a trial, before its end.
+    convert_trial: ConvertTrialBody, "subscriptions",
+        "/v1/customers/{customer}/subscriptions/{subscription}/convert-trial",
+        subscription: SubscriptionId = "subscription";
 
-/// Plans the quantity of the next term.
-#[utoipa::path(post,
-    path = "/v1/customers/{customer}/subscriptions/{subscription}/renewal-quantity",
-    tag = "subscriptions", request_body = RenewalQuantityBody, responses(CommandAnswers),
-    params(("customer" = String, Path), ("subscription" = String, Path), CommandQuery,
-        CommandHeaders))]
-pub(crate) async fn renewal_quantity(
-    State(state): State<Arc<AppState>>,
-    principal: Principal,
-    At((customer, subscription)): At<(CustomerId, SubscriptionId)>,
-    envelope: Envelope,
-    Sent(body): Sent<RenewalQuantityBody>,
-) -> Result<Response, Problem> {
-    for_customer(&state, principal, envelope, customer, body.into_parts(subscription)).await
-}
+    /// Adds seats.
+    add_seats: AddSeatsBody, "subscriptions",
+        "/v1/customers/{customer}/subscriptions/{subscription}/add-seats",
+        subscription: SubscriptionId = "subscription";
 
-/// Chooses what happens at the end of the term.
-#[utoipa::path(post, path = "/v1/customers/{customer}/subscriptions/{subscription}/end-of-term",
-    tag = "subscriptions", request_body = EndOfTermBody, responses(CommandAnswers),
-    params(("customer" = String, Path), ("subscription" = String, Path), CommandQuery,
-        CommandHeaders))]
-pub(crate) async fn end_of_term(
-    State(state): State<Arc<AppState>>,
-    principal: Principal,
-    At((customer, subscription)): At<(CustomerId, SubscriptionId)>,
-    envelope: Envelope,
-    Sent(body): Sent<EndOfTermBody>,
-) -> Result<Response, Problem> {
-    for_customer(&state, principal, envelope, customer, body.into_parts(subscription)).await
-}
+    /// Gives seats back, as long as their window is open.
+    remove_seats: RemoveSeatsBody, "subscriptions",
+        "/v1/customers/{customer}/subscriptions/{subscription}/remove-seats",
+        subscription: SubscriptionId = "subscription";
 
-/// Cancels a subscription at once, as long as its window is open.
-#[utoipa::path(post, path = "/v1/customers/{customer}/subscriptions/{subscription}/cancel",
-    tag = "subscriptions", request_body = ReasonBody, responses(CommandAnswers),
-    params(("customer" = String, Path), ("subscription" = String, Path), CommandQuery,
-        CommandHeaders))]
-pub(crate) async fn cancel(
-    State(state): State<Arc<AppState>>,
-    principal: Principal,
-    At((customer, subscription)): At<(CustomerId, SubscriptionId)>,
-    envelope: Envelope,
-    Sent(body): Sent<ReasonBody>,
-) -> Result<Response, Problem> {
-    for_customer(&state, principal, envelope, customer, body.cancel(subscription)).await
-}
+    /// Cancels a subscription at once, as long as its window is open.
+    cancel: CancelBody, "subscriptions",
+        "/v1/customers/{customer}/subscriptions/{subscription}/cancel",
+        subscription: SubscriptionId = "subscription";
 
-/// Moves seats to a higher offer; cannot be undone.
-#[utoipa::path(post, path = "/v1/customers/{customer}/subscriptions/{subscription}/upgrade",
-    tag = "subscriptions", request_body = UpgradeBody, responses(CommandAnswers),
-    params(("customer" = String, Path), ("subscription" = String, Path), CommandQuery,
-        CommandHeaders))]
-pub(crate) async fn upgrade(
-    State(state): State<Arc<AppState>>,
-    principal: Principal,
-    At((customer, subscription)): At<(CustomerId, SubscriptionId)>,
-    envelope: Envelope,
-    Sent(body): Sent<UpgradeBody>,
-) -> Result<Response, Problem> {
-    let asked = body.into_parts(subscription, &envelope.command_id);
-    for_customer(&state, principal, envelope, customer, asked).await
+    /// Stops the service of a subscription; whether billing stops is the programme's rule.
+    suspend: SuspendBody, "subscriptions",
+        "/v1/customers/{customer}/subscriptions/{subscription}/suspend",
+        subscription: SubscriptionId = "subscription";
+
+    /// Starts the service of a suspended subscription again.
+    resume: ResumeBody, "subscriptions",
+        "/v1/customers/{customer}/subscriptions/{subscription}/resume",
+        subscription: SubscriptionId = "subscription";
+
+    /// Gives a subscription a name of its own.
+    rename: RenameBody, "subscriptions",
+        "/v1/customers/{customer}/subscriptions/{subscription}/rename",
+        subscription: SubscriptionId = "subscription";
+
+    /// Moves seats to a higher offer; cannot be undone.
+    upgrade: UpgradeBody, "subscriptions",
+        "/v1/customers/{customer}/subscriptions/{subscription}/upgrade",
+        subscription: SubscriptionId = "subscription";
 }
 
 /// Lists a customer's subscriptions, the ended ones included, by id.

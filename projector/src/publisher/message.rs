@@ -284,6 +284,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_event_is_in_the_description_of_what_is_published() {
+        let text = include_str!("../../../docs/EVENTS-OVER-NATS.md");
+        let (_, events) = text.split_once("## Events").expect("there is a list of events");
+        let (events, _) = events.split_once("## ").expect("more follows");
+        for (name, _) in ledger_core::codec::EVENTS {
+            assert!(events.contains(&format!("`{}`", kebab(name))), "{name} is missing");
+        }
+    }
+
+    #[test]
     fn names_become_kebab_case() {
         assert_eq!(kebab("SeatsAdded"), "seats-added");
         assert_eq!(kebab("EndOfTermActionSet"), "end-of-term-action-set");

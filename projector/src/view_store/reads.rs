@@ -8,6 +8,7 @@ use super::{ViewStore, ViewStoreError, is_meta};
 use crate::views::customers::{self, CustomerDocument};
 use crate::views::due::{self, DueDocument};
 use crate::views::licences::{self, LicenceDocument};
+use crate::views::requests::{self, RequestDocument};
 use crate::views::subscriptions::{self, SubscriptionDocument};
 use crate::views::{key, prefix};
 
@@ -80,6 +81,15 @@ impl ViewStore {
     /// As every read.
     pub fn licences(&self, customer: &CustomerId) -> Result<Vec<LicenceDocument>, ViewStoreError> {
         self.list(&prefix(licences::NAME, &[customer.as_str()]), usize::MAX, |_| true)
+    }
+
+    /// The requests of a customer that wait for an answer, by id.
+    ///
+    /// # Errors
+    ///
+    /// As every read.
+    pub fn requests(&self, customer: &CustomerId) -> Result<Vec<RequestDocument>, ViewStoreError> {
+        self.list(&prefix(requests::NAME, &[customer.as_str()]), usize::MAX, |_| true)
     }
 
     /// What is due at `until` or before, the earliest first.

@@ -1,7 +1,8 @@
-//! Customers: one document each. Key: `customers@1/CUSTOMER`.
+//! Customers: one document each. Key: `customers@2/CUSTOMER`.
 
 use chrono::{DateTime, Utc};
-use ledger_core::customer::Customer;
+use ledger_core::catalogue::Segment;
+use ledger_core::customer::{Customer, Status};
 use ledger_core::ids::{CustomerId, ProgrammeId, ResellerId};
 use ledger_core::money::Currency;
 use ledger_core::record::Recorded;
@@ -10,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{Changes, View, ViewError, customer_of, key};
 
-pub(crate) const NAME: &str = "customers@1";
+pub(crate) const NAME: &str = "customers@2";
 
 /// A customer in numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -31,11 +32,28 @@ pub struct CustomerDocument {
     /// Currency of all its prices (ISO 4217).
     #[schema(value_type = String)]
     pub currency: Currency,
+    /// Segment it belongs to: `commercial`, `education`, `government` or `non-profit`.
+    #[schema(value_type = String)]
+    pub segment: Segment,
+    /// Its registration number, where it has told one.
+    pub registration_number: Option<String>,
+    /// Version of the agreement that it accepted last.
+    pub agreement: Option<String>,
     /// Whether the partner has delegated administration.
     pub delegated_admin: bool,
-    /// Living subscriptions.
+    /// When the delegated administration ends by itself; absent: only when revoked.
+    pub delegated_admin_until: Option<DateTime<Utc>>,
+    /// Active subscriptions, trials included.
     pub active_subscriptions: u64,
-    /// Seats of all living subscriptions.
+    /// Active subscriptions that are trials.
+    pub trials: u64,
+    /// Suspended subscriptions.
+    pub suspended_subscriptions: u64,
+    /// Requests for more or fewer seats that wait for an answer.
+    pub requests_open: u64,
+    /// Users that were added.
+    pub users: u64,
+    /// Seats of all subscriptions in service: active, or expired and in their time of grace.
     pub seats: u64,
     /// Licences in use, over all offers.
     pub assigned: u64,
@@ -70,6 +88,11 @@ impl View for Customers {
 
 fn document(recorded: &Recorded, id: &CustomerId, customer: &Customer) -> CustomerDocument {
     let profile = customer.profile.clone();
+    let all = || customer.subscriptions.values();
+    let suspended = all().filter(|s| s.status == Status::Suspended);
+    let in_service = all().filter(|s| s.is_in_service());
+    let assigned = customer.assignments.keys();
+    let admin = customer.delegated_admin.as_ref();
     CustomerDocument {
         customer: id.clone(),
         name: profile.name,
@@ -77,16 +100,24 @@ fn document(recorded: &Recorded, id: &CustomerId, customer: &Customer) -> Custom
         reseller: profile.reseller,
         market: profile.market,
         currency: profile.currency,
-        delegated_admin: customer.delegated_admin.is_some(),
-        active_subscriptions: customer.active().fold(0, |sum: u64, _| sum.saturating_add(1)),
-        seats: customer.active().map(|subscription| u64::from(subscription.quantity)).sum(),
-        assigned: customer
-            .assignments
-            .keys()
-            .map(|offer| u64::from(customer.assigned(offer)))
-            .sum(),
+        segment: profile.segment,
+        registration_number: profile.registration_number,
+        agreement: customer.agreement.clone(),
+        delegated_admin: admin.is_some(),
+        delegated_admin_until: admin.and_then(|admin| admin.until),
+        active_subscriptions: count(customer.active()),
+        trials: count(customer.active().filter(|s| s.is_trial())),
+        suspended_subscriptions: count(suspended),
+        requests_open: count(customer.requests.keys()),
+        users: count(customer.users.keys()),
+        seats: in_service.map(|subscription| u64::from(subscription.quantity)).sum(),
+        assigned: assigned.map(|offer| u64::from(customer.assigned(offer))).sum(),
         version: recorded.commit().version,
         position: recorded.position,
         changed_at: recorded.commit().recorded_at,
     }
+}
+
+fn count<T>(all: impl Iterator<Item = T>) -> u64 {
+    all.fold(0, |sum: u64, _| sum.saturating_add(1))
 }

@@ -13,7 +13,7 @@ use ledger_core::record::Recorded;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Changes, View, ViewError, customer_of, key};
+use super::{Changes, View, ViewError, customer_of, is_moved, key};
 
 pub(crate) const NAME: &str = "due@2";
 
@@ -75,8 +75,9 @@ impl View for Due {
         after: Option<&Customer>,
     ) -> Result<(), ViewError> {
         let Some(id) = customer_of(recorded) else { return Ok(()) };
-        let listed = documents(id, before, after);
-        let wanted = documents(id, after, before);
+        let is_moved = is_moved(before, after);
+        let listed = documents(id, before, after.filter(|_| !is_moved));
+        let wanted = documents(id, after, before.filter(|_| !is_moved));
         for key in listed.into_keys().filter(|key| !wanted.contains_key(key)) {
             changes.delete(key);
         }
@@ -94,11 +95,13 @@ fn documents(
     other: Option<&Customer>,
 ) -> BTreeMap<String, DueDocument> {
     let Some(customer) = customer else { return BTreeMap::new() };
-    let is_changed =
-        |s: &&Box<Subscription>| other.and_then(|other| other.subscriptions.get(&s.id)) != Some(*s);
-    let subscriptions = customer.subscriptions.values().filter(is_changed);
+    let is_changed = |s: &&Subscription| {
+        let known = other.and_then(|other| other.subscriptions.get(&s.id));
+        known.map(|known| &**known) != Some(*s)
+    };
+    let subscriptions = customer.subscriptions.values().map(|s| &**s).filter(is_changed);
     let of_subscriptions =
-        subscriptions.flat_map(|s| due_of(s).into_iter().map(move |due| (due, Some(&**s))));
+        subscriptions.flat_map(|s| due_of(s).into_iter().map(move |due| (due, Some(s))));
     let account = due_of_account(customer);
     let is_known = account == other.and_then(due_of_account);
     let of_account = account.filter(|_| !is_known).map(|due| (due, None));

@@ -1,10 +1,10 @@
 //! Licences: one document per customer and offer, as long as there are seats or assignments.
-//! Key: `licences@1/CUSTOMER/OFFER`.
+//! Key: `licences@2/CUSTOMER/OFFER`.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use ledger_core::customer::Customer;
+use ledger_core::customer::{Customer, Status, Subscription};
 use ledger_core::ids::{CustomerId, OfferId};
 use ledger_core::record::Recorded;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{Changes, View, ViewError, customer_of, key};
 
-pub(crate) const NAME: &str = "licences@1";
+pub(crate) const NAME: &str = "licences@2";
 
 /// Licences of one offer that a customer has and uses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -25,8 +25,12 @@ pub struct LicenceDocument {
     pub offer: OfferId,
     /// The offer's name; its id when no subscription names it any more.
     pub offer_title: String,
-    /// Seats of all living subscriptions.
+    /// Seats of all subscriptions in service: active, or expired and in their time of grace.
     pub valid: u32,
+    /// Of these, seats in their time of grace.
+    pub in_grace: u32,
+    /// Seats of suspended subscriptions, which nobody can use; not in `valid`.
+    pub suspended: u32,
     /// Licences in use.
     pub assigned: u32,
     /// Licences that can still be assigned.
@@ -77,27 +81,40 @@ impl View for Licences {
 struct Count {
     title: String,
     valid: u32,
+    in_grace: u32,
+    suspended: u32,
     assigned: u32,
 }
 
+/// The subscriptions whose seats are counted: in service, or suspended.
+fn counted(customer: &Customer) -> impl Iterator<Item = &Subscription> {
+    let all = customer.subscriptions.values().map(|subscription| &**subscription);
+    all.filter(|s| s.is_in_service() || s.status == Status::Suspended)
+}
+
 fn offers(customer: Option<&Customer>) -> impl Iterator<Item = &OfferId> {
-    customer.into_iter().flat_map(|customer| {
-        customer.active().map(|subscription| &subscription.offer).chain(customer.assignments.keys())
-    })
+    customer
+        .into_iter()
+        .flat_map(|customer| counted(customer).map(|s| &s.offer).chain(customer.assignments.keys()))
 }
 
 fn count(customer: Option<&Customer>, offer: &OfferId) -> Option<Count> {
     let customer = customer?;
-    let is_held = customer.active().any(|subscription| subscription.offer == *offer);
-    if !is_held && !customer.assignments.contains_key(offer) {
+    let held = || counted(customer).filter(|s| s.offer == *offer);
+    if held().next().is_none() && !customer.assignments.contains_key(offer) {
         return None;
     }
-    let named = customer.active().chain(customer.subscriptions.values().map(|s| &**s));
-    let named = named.filter(|subscription| subscription.offer == *offer);
-    let title = named.map(|subscription| subscription.offer_title.clone()).next();
+    let seats = |status| {
+        let all = held().filter(|s| s.status == status).map(|s| s.quantity);
+        all.fold(0, u32::saturating_add)
+    };
+    let ever = customer.subscriptions.values().map(|s| &**s).filter(|s| s.offer == *offer);
+    let title = held().chain(ever).map(|s| s.offer_title.clone()).next();
     Some(Count {
         title: title.unwrap_or_else(|| offer.to_string()),
         valid: customer.valid(offer),
+        in_grace: seats(Status::Expired),
+        suspended: seats(Status::Suspended),
         assigned: customer.assigned(offer),
     })
 }
@@ -113,6 +130,8 @@ fn document(
         offer: offer.clone(),
         offer_title: count.title,
         valid: count.valid,
+        in_grace: count.in_grace,
+        suspended: count.suspended,
         assigned: count.assigned,
         available: count.valid.saturating_sub(count.assigned),
         shortfall: count.assigned.saturating_sub(count.valid),

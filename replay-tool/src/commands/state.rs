@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use ledger_core::customer::{Customer, EndOfTermAction, Subscription};
+use ledger_core::customer::{Customer, EndOfTermAction, Status, Subscription, TermKind};
 use ledger_core::ids::OfferId;
 use ledger_core::record::{AsOf, Recorded, state_at};
 use serde_json::{Value, json};
@@ -45,6 +45,9 @@ pub async fn state(args: &StateArgs, json: bool, output: &mut Output<'_>) -> Res
     for subscription in customer.subscriptions.values() {
         show(subscription, args.as_of, output)?;
     }
+    for line in people(customer) {
+        output.line(line)?;
+    }
     for (offer, licences) in licences(customer) {
         output.line(format!(
             "licences {offer}: valid {}, assigned {}, available {}",
@@ -78,8 +81,14 @@ fn known(args: &StateArgs) -> String {
 
 fn show(s: &Subscription, at: DateTime<Utc>, output: &mut Output<'_>) -> Result<(), Failure> {
     let status = describe::word(&s.status);
+    let name = s.name.as_ref().map(|name| format!(" {name:?}")).unwrap_or_default();
+    let kind = match s.kind {
+        TermKind::Paid => "",
+        TermKind::Trial { .. } => ", trial",
+        TermKind::Extended => ", extended",
+    };
     output.line(format!(
-        "{} {} {status}: {} seats, {}, term {} to {}, {} a seat",
+        "{}{name} {} {status}{kind}: {} seats, {}, term {} to {}, {} a seat",
         s.id,
         s.offer,
         s.quantity,
@@ -94,20 +103,69 @@ fn show(s: &Subscription, at: DateTime<Utc>, output: &mut Output<'_>) -> Result<
         output
             .line(format!("    lot {}: {} seats, removable {until}, {open}", lot.lot, lot.seats))?;
     }
-    output.line(format!("    can be cancelled {}", describe::until(s.cancel_until)))?;
-    let end = match (s.end_of_term, &s.scheduled) {
+    for line in state_of(s) {
+        output.line(format!("    {line}"))?;
+    }
+    if s.is_living() {
+        output.line(format!("    can be cancelled {}", describe::until(s.cancel_until)))?;
+        output.line(format!("    after the term it {}", end(s)))?;
+    }
+    Ok(())
+}
+
+/// What the status does not tell.
+fn state_of(s: &Subscription) -> Vec<String> {
+    let mut lines = Vec::new();
+    if s.status == Status::Suspended {
+        let charges = if s.billing_stopped { "not charged" } else { "charged all the same" };
+        lines.push(format!("suspended, {charges}"));
+    }
+    if !s.vendor_reasons.is_empty() {
+        lines.push(format!("suspended by the vendor: {}", s.vendor_reasons.join(", ")));
+    }
+    let next = s.next_billing;
+    lines.extend(
+        next.map(|next| format!("charged {} from {} on", describe::word(&next.billing), next.from)),
+    );
+    lines.extend(s.disable_at.map(|at| format!("service stops at {}", describe::instant(at))));
+    lines.extend(s.delete_at.map(|at| format!("data goes at {}", describe::instant(at))));
+    lines
+}
+
+fn end(s: &Subscription) -> String {
+    match (s.end_of_term, &s.scheduled) {
         (EndOfTermAction::Cancel, _) => "ends".to_owned(),
         (EndOfTermAction::ExtendedServiceTerm, _) => {
             "goes on by the month, at a premium".to_owned()
         }
         (EndOfTermAction::Lapse, _) => "is not renewed".to_owned(),
+        (EndOfTermAction::Renew, None) if s.is_trial() => "becomes paid".to_owned(),
         (EndOfTermAction::Renew, None) => format!("renews with {} seats", s.quantity),
         (EndOfTermAction::Renew, Some(planned)) => {
-            format!("renews with {} seats, as planned", planned.quantity)
+            format!("renews with {}, as planned", describe::settings(planned))
         }
-    };
-    output.line(format!("    after the term it {end}"))?;
-    Ok(())
+    }
+}
+
+/// Users, groups and requests, as far as there are any.
+fn people(customer: &Customer) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !customer.users.is_empty() {
+        lines.push(format!("users: {}", customer.users.len()));
+    }
+    for (user, access) in &customer.portal {
+        lines.push(format!("portal: user {user} may {}", describe::word(access)));
+    }
+    for (id, group) in &customer.groups {
+        let offers: Vec<_> = group.offers.iter().map(OfferId::as_str).collect();
+        let (members, failed) = (group.members.len(), group.failed.len());
+        let gives = if offers.is_empty() { "nothing".to_owned() } else { offers.join(", ") };
+        lines.push(format!("group {id}: {members} members, gives {gives}, {failed} without it"));
+    }
+    for (id, request) in &customer.requests {
+        lines.push(format!("request {id}: {:+} seats of {}", request.seats, request.offer));
+    }
+    lines
 }
 
 /// Seats and licences of one offer.
@@ -123,8 +181,9 @@ impl Licences {
 }
 
 fn licences(customer: &Customer) -> Vec<(&OfferId, Licences)> {
-    let active = customer.active().map(|subscription| &subscription.offer);
-    let offers: BTreeSet<&OfferId> = active.chain(customer.assignments.keys()).collect();
+    let all = customer.subscriptions.values().filter(|s| s.is_in_service());
+    let held = all.map(|subscription| &subscription.offer);
+    let offers: BTreeSet<&OfferId> = held.chain(customer.assignments.keys()).collect();
     let of = |offer| Licences { valid: customer.valid(offer), assigned: customer.assigned(offer) };
     offers.into_iter().map(|offer| (offer, of(offer))).collect()
 }

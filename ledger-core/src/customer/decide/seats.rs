@@ -116,13 +116,9 @@ pub(super) fn remove(
             subscription: s.id.clone(),
             seats: c.seats,
             refundable,
-            next_term_at: offer
-                .filter(|_| {
-                    c.seats <= s.scheduled.as_ref().map_or(s.quantity, |next| next.quantity)
-                })
-                .and_then(|offer| {
-                    reopens_at(s, programme, offer.kind, |window| window.reduce_hours)
-                }),
+            next_term_at: offer.filter(|_| c.seats <= renewed_seats(s)).and_then(|offer| {
+                reopens_at(s, programme, offer.kind, |window| window.reduce_hours)
+            }),
         });
     }
     let to = s.quantity.saturating_sub(c.seats);
@@ -146,13 +142,13 @@ pub(super) fn remove(
     Ok(events)
 }
 
-/// An extended service term is cancelled at any time; it has no window. Source: domain, section 1.8 and
-/// section 10, no. 47.
 /// Seats that the next term will have at least: what is planned may be dropped at the renewal.
 fn renewed_seats(s: &Subscription) -> u32 {
     s.scheduled.as_ref().map_or(s.quantity, |planned| planned.quantity.min(s.quantity))
 }
 
+/// An extended service term is cancelled at any time; it has no window. Source: domain, section 1.8 and
+/// section 10, no. 47.
 pub(super) fn cancel(
     context: &Context<'_>,
     customer: &Customer,
