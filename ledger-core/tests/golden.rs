@@ -128,6 +128,7 @@ const FOLDED: &[&str] = &[
     "PortalAccessGranted",
     "PortalAccessRevoked",
     "UserAdded",
+    "UserNamed",
     "SubscriptionPurchased",
     "SubscriptionRenamed",
     "LicenceAssigned",
@@ -172,6 +173,7 @@ const FOLDED: &[&str] = &[
     "ExternalSubscriptionWithdrawn",
     "DelegatedAdminRevoked",
     "ShortfallRaised",
+    "CustomerErased",
 ];
 
 fn latest(name: &str) -> Vec<Event> {

@@ -52,6 +52,10 @@ pub struct Programme {
     /// domain, section 6.
     #[serde(default)]
     pub resellers_max: BTreeMap<String, u32>,
+    /// Whether a customer's own administrators ask for seats instead of buying or giving them back
+    /// themselves. Source: SEED-4.
+    #[serde(default)]
+    pub customers_ask: bool,
     /// What suspending does; `None`: nothing can be suspended.
     #[serde(default)]
     pub suspension: Option<SuspensionRules>,

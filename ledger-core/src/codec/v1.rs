@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
-use crate::calendar::{AnchorRule, Period};
+use crate::calendar::AnchorRule::{Clamp, EndOfMonthOffset};
+use crate::calendar::{AnchorRule, Period, TermDuration};
 use crate::catalogue as now_catalogue;
 use crate::catalogue::{
     BelowAssigned, EndingRules, OnImmediateChange, Plan, ProductKind, Segment, TermRules,
@@ -16,6 +17,14 @@ use crate::customer as now;
 use crate::customer::{ChargeBasis, LotUse, QuantityChange, RuleSet, TermPlan, UpgradeTarget};
 use crate::ids::{OfferId, ProgrammeId, ResellerId, SubscriptionId, UserId};
 use crate::money::{Currency, RoundingPolicy};
+
+/// How charge cycles treated month ends under every programme of that time.
+const fn anchor(term: TermDuration) -> AnchorRule {
+    match term {
+        TermDuration::P1M => Clamp,
+        TermDuration::P1Y | TermDuration::P3Y => EndOfMonthOffset,
+    }
+}
 
 #[derive(Deserialize)]
 pub(super) struct CustomerRegistered {
@@ -85,6 +94,7 @@ impl From<SubscriptionPurchased> for now::SubscriptionPurchased {
             price_list: None,
             promotion: None,
             unused_promotion: None,
+            anchor: anchor(old.plan.term),
             attested: false,
             resellers: Vec::new(),
         }
@@ -111,6 +121,10 @@ pub(super) struct SubscriptionUpgraded {
 
 impl From<SubscriptionUpgraded> for now::SubscriptionUpgraded {
     fn from(old: SubscriptionUpgraded) -> Self {
+        let made = match &old.target {
+            UpgradeTarget::New(target) => anchor(target.plan.term),
+            UpgradeTarget::InPlace | UpgradeTarget::Existing(_) => EndOfMonthOffset,
+        };
         Self {
             subscription: old.subscription,
             offer: old.offer,
@@ -129,6 +143,7 @@ impl From<SubscriptionUpgraded> for now::SubscriptionUpgraded {
             lost_services: Vec::new(),
             price_list: None,
             promotion: None,
+            anchor: made,
         }
     }
 }
@@ -190,6 +205,7 @@ impl From<SubscriptionRenewed> for now::SubscriptionRenewed {
             change: None,
             price_list: None,
             promotion: None,
+            anchor: if old.basis.cycle == old.term { Clamp } else { EndOfMonthOffset },
         }
     }
 }
@@ -317,6 +333,7 @@ impl From<Programme> for now_catalogue::Programme {
             single_partner: false,
             delegated_days_max: None,
             resellers_max: BTreeMap::new(),
+            customers_ask: false,
             suspension: None,
             ending: EndingRules::default(),
             trials: None,

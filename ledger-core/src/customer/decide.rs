@@ -174,6 +174,14 @@ impl<'a> Context<'a> {
     }
 }
 
+/// Refuses a customer's own administrator where customers ask for seats. Source: SEED-4.
+fn may_order(context: &Context<'_>, customer: &Customer) -> Result<(), Rejection> {
+    if context.actor.role != Role::CustomerAdmin || !context.programme(customer)?.customers_ask {
+        return Ok(());
+    }
+    Err(Rejection::AskForSeats { programme: customer.profile.programme.clone() })
+}
+
 /// Refuses what only the scheduler issues.
 fn by_scheduler(context: &Context<'_>, command: &'static str) -> Result<(), Rejection> {
     if context.actor.role == Role::Scheduler {
@@ -288,9 +296,8 @@ fn basis(
     from: NaiveDate,
     quantity: u32,
 ) -> Result<ChargeBasis, Rejection> {
-    let plan = subscription.plan;
-    let anchor_rule = anchor_rule(programme, plan);
-    let cycle = charge_cycle(subscription.cycle_anchor, plan.billing, anchor_rule, from)?;
+    let (anchor, billing) = (subscription.cycle_anchor, subscription.plan.billing);
+    let cycle = charge_cycle(anchor, billing, subscription.anchor, from)?;
     let billable = Period { start: from, end: cycle.end.min(subscription.term.end) };
     exact(
         ChargeBasis {

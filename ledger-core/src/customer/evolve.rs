@@ -15,7 +15,7 @@ use super::state::{
     Assignment, Customer, DelegatedAdmin, ExternalHolding, Lot, NextBilling, Person, Profile,
     QuantityRequest, Status, Subscription, TermKind,
 };
-use crate::calendar::Period;
+use crate::calendar::{AnchorRule, Period};
 use crate::ids::{GroupId, OfferId, PromotionId, SubscriptionId, UserId};
 use crate::money::Money;
 
@@ -363,6 +363,7 @@ struct Begun<'a> {
     unit_price: Money,
     term: Period,
     cycle_anchor: NaiveDate,
+    anchor: AnchorRule,
     charged_from: NaiveDate,
     cancel_until: Option<DateTime<Utc>>,
     reduce_until: Option<DateTime<Utc>>,
@@ -384,6 +385,7 @@ impl From<Begun<'_>> for Subscription {
             unit_price: begun.unit_price,
             term: begun.term,
             cycle_anchor: begun.cycle_anchor,
+            anchor: begun.anchor,
             cancel_until: begun.cancel_until,
             full_refund_before: begun.full_refund_before,
             lots: vec![Lot {
@@ -423,6 +425,7 @@ fn purchased(e: &SubscriptionPurchased) -> Subscription {
         unit_price: e.basis.unit_price,
         term: e.term,
         cycle_anchor: e.term.start,
+        anchor: e.anchor,
         charged_from: e.basis.billable.start,
         cancel_until: e.cancel_until,
         reduce_until: e.reduce_until,
@@ -443,6 +446,7 @@ fn tried(e: &TrialStarted, currency: crate::money::Currency) -> Subscription {
         unit_price: Money { amount: rust_decimal::Decimal::ZERO, currency },
         term: e.term,
         cycle_anchor: e.term.start,
+        anchor: AnchorRule::Clamp,
         charged_from: e.term.start,
         cancel_until: None,
         reduce_until: None,
@@ -460,6 +464,7 @@ fn converted(customer: &mut Customer, e: &TrialConverted) {
             s.quantity = e.quantity.to;
             s.unit_price = e.basis.unit_price;
             s.begin_term(paid.term, (paid.lot, e.basis.billable.start), paid.reduce_until);
+            s.anchor = paid.anchor;
             s.cancel_until = paid.cancel_until;
             s.full_refund_before = paid.full_refund_before;
             s.bought_at = Some(paid.started_at);
@@ -538,6 +543,7 @@ fn made_by_upgrade(
         unit_price: e.charge.unit_price,
         term: target.term,
         cycle_anchor: target.cycle_anchor,
+        anchor: e.anchor,
         charged_from: e.charge.billable.start,
         cancel_until: target.cancel_until,
         reduce_until: target.reduce_until,
@@ -552,6 +558,7 @@ fn renewed(customer: &mut Customer, e: &SubscriptionRenewed) {
         s.quantity = e.quantity.to;
         s.unit_price = e.basis.unit_price;
         s.begin_term(e.term, (e.lot, e.basis.billable.start), e.reduce_until);
+        s.anchor = e.anchor;
         s.cancel_until = e.cancel_until;
         s.full_refund_before = e.full_refund_before;
         s.kind = TermKind::Paid;
@@ -582,6 +589,7 @@ pub(super) fn taken_over(e: &OpeningBalanceImported) -> Subscription {
         unit_price: e.unit_price,
         term: e.term,
         cycle_anchor: e.term.start,
+        anchor: e.anchor,
         charged_from: e.term.start,
         cancel_until: e.cancel_until,
         reduce_until: None,
@@ -637,6 +645,7 @@ impl Subscription {
         self.plan = e.plan;
         self.unit_price = e.basis.unit_price;
         self.begin_term(e.term, (e.lot, e.basis.billable.start), e.reduce_until);
+        self.anchor = e.anchor;
         self.cancel_until = e.cancel_until;
         self.full_refund_before = e.full_refund_before;
         self.updates = self.updates.saturating_add(1);
@@ -646,6 +655,7 @@ impl Subscription {
         self.plan = e.plan;
         self.unit_price = e.basis.unit_price;
         self.begin_term(e.term, (e.lot, e.basis.billable.start), None);
+        self.anchor = AnchorRule::Clamp;
         self.cancel_until = None;
         self.full_refund_before = None;
         self.end_of_term = EndOfTermAction::ExtendedServiceTerm;

@@ -586,6 +586,12 @@ pub enum Rejection {
         /// When it is due.
         due_at: DateTime<Utc>,
     },
+    /// Customers ask for seats in this programme.
+    #[error("in programme {programme} a customer asks its reseller for seats: request a quantity")]
+    AskForSeats {
+        /// The programme.
+        programme: ProgrammeId,
+    },
     /// The account is closed for good.
     #[error("the account of customer {customer} is erased; only its history can be read")]
     CustomerErased {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{EndOfTermAction, PortalAccess};
 use super::event::{RenewalSettings, TermPlan};
-use crate::calendar::{BillingCycle, Period};
+use crate::calendar::{AnchorRule, BillingCycle, Period};
 use crate::catalogue::Segment;
 use crate::ids::{
     GroupId, OfferId, ProgrammeId, PromotionId, QuantityRequestId, ResellerId, SealedText,
@@ -184,6 +184,8 @@ pub struct Subscription {
     pub term: Period,
     /// Day its charge cycles are counted from.
     pub cycle_anchor: NaiveDate,
+    /// How its charge cycles treat month ends, locked for the term.
+    pub anchor: AnchorRule,
     /// Until when, included, it can be cancelled; `None`: it cannot.
     pub cancel_until: Option<DateTime<Utc>>,
     /// Before when a cancellation is refunded in full; `None`: by the day.

@@ -86,7 +86,6 @@ impl ViewStore {
         filter: &AuditFilter,
         paging: &Paging,
     ) -> Result<Page<AuditDocument>, ViewStoreError> {
-        // The reseller is as registered: no event changes it.
         let reseller = self.customer(customer)?.map(|customer| customer.reseller);
         let documents = |recorded: &Recorded| {
             Ok(reseller.iter().flat_map(|of| audit::documents(recorded, of)).collect())

@@ -22,7 +22,7 @@ pub struct AuditDocument {
     /// Whose subscription it is.
     #[schema(value_type = String)]
     pub customer: CustomerId,
-    /// Reseller who served the customer.
+    /// Reseller who serves the customer now.
     #[schema(value_type = String)]
     pub reseller: ResellerId,
     /// Which subscription.
@@ -79,7 +79,7 @@ pub struct Changed<'a> {
     pub rules: Option<&'a RuleSet>,
 }
 
-/// The changes of quantities in a commit of a customer whom `reseller` serves, in order.
+/// The changes of quantities in a commit of a customer whom `reseller` serves now, in order.
 pub(crate) fn documents(recorded: &Recorded, reseller: &ResellerId) -> Vec<AuditDocument> {
     let Some(id) = customer_of(recorded) else { return Vec::new() };
     let events = recorded.events.iter().enumerate();
@@ -114,6 +114,12 @@ pub fn quantity_changes(event: &Event) -> Vec<Changed<'_>> {
             vec![change(&e.subscription, &e.offer, (0, e.quantity), Some(&e.rules))]
         }
         Event::TrialConverted(e) => converted(e),
+        Event::SubscriptionDisabled(e) if e.quantity != 0 => {
+            vec![change(&e.subscription, &e.offer, (e.quantity, 0), None)]
+        }
+        Event::SubscriptionDeleted(e) if e.quantity != 0 => {
+            vec![change(&e.subscription, &e.offer, (e.quantity, 0), None)]
+        }
         Event::OpeningBalanceImported(e) => {
             vec![change(&e.subscription, &e.offer, (0, e.quantity), e.rules.as_ref())]
         }

@@ -215,6 +215,7 @@ mod tests {
             unused_promotion: None,
             attested: false,
             resellers: Vec::new(),
+            anchor: AnchorRule::Clamp,
         });
         evolve(Some(customer), &event).unwrap()
     }

@@ -116,10 +116,15 @@ pub(super) fn disable(
     Ok(events)
 }
 
+/// Seats that were paid for until now.
+const fn ending_seats(s: &Subscription) -> u32 {
+    if s.is_living() { s.quantity } else { 0 }
+}
+
 /// The service stops, and the data is kept until `delete_at`; for ever when there is none.
 pub(super) fn disabled(s: &Subscription, delete_at: Option<DateTime<Utc>>) -> Event {
-    let (subscription, offer) = (s.id.clone(), s.offer.clone());
-    Event::SubscriptionDisabled(SubscriptionDisabled { subscription, offer, delete_at })
+    let (subscription, offer, quantity) = (s.id.clone(), s.offer.clone(), ending_seats(s));
+    Event::SubscriptionDisabled(SubscriptionDisabled { subscription, offer, quantity, delete_at })
 }
 
 pub(super) fn delete(
@@ -139,8 +144,8 @@ pub(super) fn delete(
 }
 
 pub(super) fn deleted(s: &Subscription) -> Event {
-    let (subscription, offer) = (s.id.clone(), s.offer.clone());
-    Event::SubscriptionDeleted(SubscriptionDeleted { subscription, offer })
+    let (subscription, offer, quantity) = (s.id.clone(), s.offer.clone(), ending_seats(s));
+    Event::SubscriptionDeleted(SubscriptionDeleted { subscription, offer, quantity })
 }
 
 pub(super) fn rename(customer: &Customer, c: &Rename) -> Result<Vec<Event>, Rejection> {

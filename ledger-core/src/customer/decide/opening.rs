@@ -5,8 +5,8 @@ use rust_decimal::Decimal;
 use super::account::text;
 use super::lifecycle::by_operator;
 use super::limits::{not_above_maximum, not_zero, shortfall, shortfall_after, sum};
-use super::{Context, Rejection, drop_in_any_case, known};
-use crate::calendar::{Period, midnight, renewal_due, to_millis};
+use super::{Context, Rejection, anchor_rule, drop_in_any_case, known};
+use crate::calendar::{AnchorRule, Period, midnight, renewal_due, to_millis};
 use crate::catalogue::{Offer, PRICE_SCALE_MAX};
 use crate::customer::command::{EndOfTermAction, ImportOpeningBalance, RecordCorrection};
 use crate::customer::event::{
@@ -54,6 +54,7 @@ pub(super) fn import(
         above_maximum: above_maximum(customer, c, status, offer),
         unknown: c.unknown.clone(),
         rules: context.catalogue.and_then(|_| context.rules(customer).ok()),
+        anchor: context.programme(customer).map_or(AnchorRule::Clamp, |of| anchor_rule(of, plan)),
     };
     if let Some(known) = customer.subscriptions.get(&c.subscription) {
         let differs = differences(known, &taken_over(&imported));

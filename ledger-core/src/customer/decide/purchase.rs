@@ -6,7 +6,7 @@ use super::alignment::{alignable, aligned};
 use super::limits::{not_above_maximum, not_below_minimum, not_zero, shortfall_after};
 pub(super) use super::promotions::promoted;
 use super::seats::{Windows, windows};
-use super::{Context, Rejection, anchor_rule, exact};
+use super::{Context, Rejection, anchor_rule, exact, may_order};
 use crate::calendar::{Period, charge_cycle, term};
 use crate::catalogue::{Offer, Programme};
 use crate::customer::command::Purchase;
@@ -20,6 +20,7 @@ pub(super) fn purchase(
     customer: &Customer,
     c: &Purchase,
 ) -> Result<Vec<Event>, Rejection> {
+    may_order(context, customer)?;
     if customer.subscriptions.contains_key(&c.subscription) {
         return Err(Rejection::SubscriptionExists { subscription: c.subscription.clone() });
     }
@@ -61,6 +62,7 @@ pub(super) fn purchase(
         promotion: promoted.applied,
         unused_promotion: promoted.unused,
         attested: c.attested,
+        anchor: anchor_rule(programme, plan),
         resellers,
     })];
     events.extend(shortfall_after(customer, &c.offer, c.quantity, 0));

@@ -7,7 +7,7 @@ use super::limits::{shortfall_after, shortfalls_between, sum};
 use super::next_term::{NextTerm, Renewal};
 use super::seats::{Windows, windows};
 use super::trials::not_on_trial;
-use super::{Context, Rejection, by_scheduler, changeable, drop_in_any_case, living};
+use super::{Context, Rejection, anchor_rule, by_scheduler, changeable, drop_in_any_case, living};
 use crate::calendar::renewal_due;
 use crate::catalogue::Programme;
 use crate::customer::command::{EndOfTermAction, Renew, SetEndOfTermAction};
@@ -128,6 +128,7 @@ fn renewed(
 ) -> Result<Event, Rejection> {
     let Windows { cancel_until, reduce_until, full_refund_before } =
         windows(context, programme, next.offer.kind)?;
+    let plan = next.change.as_ref().map_or(s.plan, |change| change.plan);
     Ok(Event::SubscriptionRenewed(SubscriptionRenewed {
         subscription: s.id.clone(),
         offer: s.offer.clone(),
@@ -142,6 +143,7 @@ fn renewed(
         rules: context.rules(customer)?,
         change: next.change,
         price_list: next.price_list,
+        anchor: anchor_rule(programme, plan),
         promotion: next.promotion,
     }))
 }

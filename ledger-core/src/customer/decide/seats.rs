@@ -13,7 +13,7 @@ use super::purchase::enough_for_base;
 use super::trials::not_on_trial;
 use super::{
     Context, Rejection, basis, changeable, changeable_or_suspended, drop_in_any_case,
-    drop_scheduled, reopens_at,
+    drop_scheduled, may_order, reopens_at,
 };
 use crate::calendar::add_hours;
 use crate::catalogue::{ProductKind, Programme};
@@ -61,6 +61,7 @@ pub(super) fn add(
     customer: &Customer,
     c: &AddSeats,
 ) -> Result<Vec<Event>, Rejection> {
+    may_order(context, customer)?;
     let s = changeable(context, customer, &c.subscription)?;
     not_on_trial(s)?;
     not_zero(c.seats)?;
@@ -101,6 +102,7 @@ pub(super) fn remove(
     customer: &Customer,
     c: &RemoveSeats,
 ) -> Result<Vec<Event>, Rejection> {
+    may_order(context, customer)?;
     let s = changeable(context, customer, &c.subscription)?;
     not_on_trial(s)?;
     not_zero(c.seats)?;
@@ -154,6 +156,7 @@ pub(super) fn cancel(
     customer: &Customer,
     c: &Cancel,
 ) -> Result<Vec<Event>, Rejection> {
+    may_order(context, customer)?;
     let s = changeable_or_suspended(context, customer, &c.subscription)?;
     let programme = context.programme(customer)?;
     if s.kind != TermKind::Extended && !s.is_cancellable(context.now) {

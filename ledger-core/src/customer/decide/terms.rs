@@ -60,6 +60,7 @@ pub(super) fn change(
         credit,
         basis,
         price_list: quote.price_list,
+        anchor: anchor_rule(programme, plan),
         rules: context.rules(customer)?,
     })];
     // Nothing is left of the old term to plan for, whatever the programme keeps.
@@ -80,7 +81,7 @@ pub(super) fn choose_billing(
         return Ok(Vec::new());
     }
     let programme = context.programme(customer)?;
-    let from = next_cycle(context, programme, s)?;
+    let from = next_cycle(context, s)?;
     if c.billing != s.plan.billing {
         may_change_to(context, customer, programme, s, c)?;
         if s.term.end < from {
@@ -113,13 +114,8 @@ fn may_change_to(
 }
 
 /// First day of the charge cycle after the present one.
-fn next_cycle(
-    context: &Context<'_>,
-    programme: &Programme,
-    s: &Subscription,
-) -> Result<chrono::NaiveDate, Rejection> {
-    let anchor_rule = anchor_rule(programme, s.plan);
-    let cycle = charge_cycle(s.cycle_anchor, s.plan.billing, anchor_rule, context.today())?;
+fn next_cycle(context: &Context<'_>, s: &Subscription) -> Result<chrono::NaiveDate, Rejection> {
+    let cycle = charge_cycle(s.cycle_anchor, s.plan.billing, s.anchor, context.today())?;
     Ok(renewal_due(cycle.end)?.date_naive())
 }
 
@@ -149,8 +145,7 @@ pub(super) fn apply_billing(
             from: next.from,
         })]);
     };
-    let cycle =
-        charge_cycle(s.cycle_anchor, plan.billing, anchor_rule(programme, plan), next.from)?;
+    let cycle = charge_cycle(s.cycle_anchor, plan.billing, s.anchor, next.from)?;
     let billable = Period { start: next.from, end: cycle.end.min(s.term.end) };
     let rounding = programme.rounding;
     let basis =

@@ -14,8 +14,8 @@ use super::promotions::within_promotion;
 use super::purchase::{first_charge, may_be_sold};
 use super::seats::{Windows, windows};
 use super::{
-    Context, Rejection, basis, by_scheduler, changeable, drop_in_any_case, drop_scheduled, known,
-    not_before,
+    Context, Rejection, anchor_rule, basis, by_scheduler, changeable, drop_in_any_case,
+    drop_scheduled, known, not_before,
 };
 use crate::calendar::{DateOutOfRange, Period, renewal_due, term};
 use crate::catalogue::{Offer, Programme, Quote, TrialRules};
@@ -177,6 +177,7 @@ fn into_itself(
         cancel_until,
         reduce_until,
         full_refund_before,
+        anchor: anchor_rule(programme, plan),
     };
 
     Ok(Event::TrialConverted(TrialConverted {

@@ -127,6 +127,7 @@ fn events(asked: &Asked<'_>, landing: Landing) -> Result<Vec<Event>, Rejection> 
         reassigned: asked.users.reassigned.clone(),
         manual: asked.users.manual.iter().map(|by_hand| by_hand.user.clone()).collect(),
         rules: asked.context.rules(asked.customer)?,
+        anchor: landing.anchor,
         lost_services: asked.lost_services(),
         price_list: landing.price_list,
         promotion: landing.promotion,

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{QuantityChange, RuleSet, TermPlan};
-use crate::calendar::Period;
+use crate::calendar::{AnchorRule, Period};
 use crate::customer::command::EndOfTermAction;
 use crate::customer::state::{Lot, Status};
 use crate::ids::{OfferId, SubscriptionId};
@@ -53,6 +53,8 @@ pub struct OpeningBalanceImported {
     pub unknown: BTreeMap<String, String>,
     /// Rules it was decided under; `None`: no catalogue was needed.
     pub rules: Option<RuleSet>,
+    /// How its charge cycles treat month ends.
+    pub anchor: AnchorRule,
 }
 
 /// Something that the ledger had wrong about a subscription was put right.

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::{AppliedPromotion, ChargeBasis, QuantityChange, RuleSet, TermPlan};
-use crate::calendar::{BillingCycle, Period};
+use crate::calendar::{AnchorRule, BillingCycle, Period};
 use crate::customer::command::EndOfTermAction;
 use crate::ids::{OfferId, PromotionId, SubscriptionId, UserId};
 use crate::money::Money;
@@ -126,6 +126,8 @@ pub struct SubscriptionRenewed {
     pub price_list: Option<String>,
     /// The promotion that lowered the price, if any did.
     pub promotion: Option<AppliedPromotion>,
+    /// How its charge cycles treat month ends.
+    pub anchor: AnchorRule,
 }
 
 impl SubscriptionRenewed {
@@ -186,6 +188,8 @@ pub struct SubscriptionDisabled {
     pub subscription: SubscriptionId,
     /// Its offer.
     pub offer: OfferId,
+    /// Seats that ended with it; 0 when they had ended before, with the term.
+    pub quantity: u32,
     /// When its data goes; `None`: it stays.
     pub delete_at: Option<DateTime<Utc>>,
 }
@@ -197,6 +201,8 @@ pub struct SubscriptionDeleted {
     pub subscription: SubscriptionId,
     /// Its offer.
     pub offer: OfferId,
+    /// Seats that ended with it; 0 when they had ended before, with the term.
+    pub quantity: u32,
 }
 
 /// The service goes on by the month, at a premium, instead of ending.
@@ -257,6 +263,8 @@ pub struct TermChanged {
     pub price_list: Option<String>,
     /// Rules it was decided under.
     pub rules: RuleSet,
+    /// How its charge cycles treat month ends.
+    pub anchor: AnchorRule,
 }
 
 /// Another rhythm of charging was chosen for the next charge cycle; the present one: what was chosen

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::{ChargeBasis, LotUse, QuantityChange, RuleSet, TermPlan};
-use crate::calendar::Period;
+use crate::calendar::{AnchorRule, Period};
 use crate::customer::command::EndOfTermAction;
 use crate::ids::{OfferId, PromotionId, QuantityRequestId, ResellerId, SubscriptionId};
 use crate::money::Money;
@@ -49,6 +49,8 @@ pub struct SubscriptionPurchased {
     pub attested: bool,
     /// Resellers of record, the first one chosen first.
     pub resellers: Vec<ResellerId>,
+    /// How its charge cycles treat month ends.
+    pub anchor: AnchorRule,
 }
 
 /// A promotion that lowered a price for one term.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{ChargeBasis, GrownSubscription, QuantityChange, RuleSet, TermPlan};
-use crate::calendar::Period;
+use crate::calendar::{AnchorRule, Period};
 use crate::ids::{OfferId, SubscriptionId};
 
 /// A trial began. It costs nothing.
@@ -76,4 +76,6 @@ pub struct PaidTerm {
     pub reduce_until: Option<DateTime<Utc>>,
     /// Before when a cancellation is refunded in full; `None`: by the day from the start.
     pub full_refund_before: Option<DateTime<Utc>>,
+    /// How its charge cycles treat month ends.
+    pub anchor: AnchorRule,
 }

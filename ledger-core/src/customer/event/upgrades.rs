@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{AppliedPromotion, ChargeBasis, LotUse, QuantityChange, RuleSet, TermPlan};
-use crate::calendar::Period;
+use crate::calendar::{AnchorRule, Period};
 use crate::ids::{OfferId, SubscriptionId, UserId};
 
 /// Seats moved to a higher offer.
@@ -44,6 +44,8 @@ pub struct SubscriptionUpgraded {
     pub price_list: Option<String>,
     /// The promotion that lowered the price, if any did.
     pub promotion: Option<AppliedPromotion>,
+    /// How the charge cycles of a new target treat month ends.
+    pub anchor: AnchorRule,
 }
 
 /// Where upgraded seats went.

@@ -351,6 +351,11 @@ impl Rejection {
             Self::NotDueYet { .. } => {
                 ("NOT_DUE_YET", "time brings nothing about before its time", "design, section 4")
             }
+            Self::AskForSeats { .. } => (
+                "ASK_FOR_SEATS",
+                "in this programme seats are bought and given back by request",
+                "SEED-4",
+            ),
             Self::CustomerErased { .. } => (
                 "CUSTOMER_ERASED",
                 "nothing happens to an account that was erased",

@@ -7,7 +7,7 @@ use super::super::promotions::{promoted, within_promotion};
 use super::super::trials::not_on_trial;
 use super::super::{Rejection, anchor_rule, basis, changeable, drop_scheduled, exact, known};
 use super::Asked;
-use crate::calendar::{BillingCycle, Period, TermDuration, charge_cycle, term};
+use crate::calendar::{AnchorRule, BillingCycle, Period, TermDuration, charge_cycle, term};
 use crate::customer::command::{EndDate, NewTarget};
 use crate::customer::event::{
     AppliedPromotion, ChargeBasis, DropCause, Event, GrownSubscription, NewSubscription,
@@ -21,6 +21,7 @@ pub(super) struct Landing {
     pub(super) target: UpgradeTarget,
     pub(super) charge: ChargeBasis,
     pub(super) dropped: Option<Event>,
+    pub(super) anchor: AnchorRule,
     pub(super) price_list: Option<String>,
     pub(super) promotion: Option<AppliedPromotion>,
 }
@@ -63,6 +64,14 @@ impl<'a> NewTerm<'a> {
             && self.is_coterminous
             && self.plan == asked.source.plan
             && asked.source.kind == TermKind::Paid
+    }
+
+    /// Cycles that go on as the source's treat month ends as the source's do.
+    fn anchor(&self, asked: &Asked<'_>) -> AnchorRule {
+        if self.is_coterminous && self.plan.term == asked.source.plan.term {
+            return asked.source.anchor;
+        }
+        anchor_rule(asked.programme, self.plan)
     }
 
     const fn cycle_anchor(&self, source: &Subscription) -> NaiveDate {
@@ -109,7 +118,8 @@ pub(super) fn into_new(asked: &Asked<'_>, target: &NewTarget) -> Result<Landing,
             full_refund_before: source.full_refund_before,
         })
     };
-    Ok(Landing { target, charge: basis, dropped: None, price_list, promotion })
+    let anchor = new.anchor(asked);
+    Ok(Landing { target, charge: basis, dropped: None, anchor, price_list, promotion })
 }
 
 /// What the seats cost at the price of the day, the list that it was read from, and the promotion that
@@ -124,9 +134,8 @@ fn charged_new(asked: &Asked<'_>, new: &NewTerm<'_>) -> Result<Charged, Rejectio
         return Err(Rejection::PromotionForOtherTerms { promotion, term });
     }
     let today = context.today();
-    let anchor_rule = anchor_rule(asked.programme, new.plan);
-    let anchor = new.cycle_anchor(asked.source);
-    let cycle = charge_cycle(anchor, new.plan.billing, anchor_rule, today)?;
+    let start = new.cycle_anchor(asked.source);
+    let cycle = charge_cycle(start, new.plan.billing, new.anchor(asked), today)?;
     let billable = Period { start: today, end: cycle.end.min(new.period.end) };
     let rounding = asked.programme.rounding;
     let basis = ChargeBasis { unit_price: promoted.price, cycle, billable, rounding };
@@ -179,9 +188,10 @@ pub(super) fn into_existing(asked: &Asked<'_>, id: &SubscriptionId) -> Result<La
         check(asked, target)?;
     }
     let dropped = drop_scheduled(asked.programme, target, DropCause::Upgraded)?;
+    let anchor = target.anchor;
     let (grown, charge) = grown(asked, target)?;
     let target = UpgradeTarget::Existing(grown);
-    Ok(Landing { target, charge, dropped, price_list: None, promotion: None })
+    Ok(Landing { target, charge, dropped, anchor, price_list: None, promotion: None })
 }
 
 /// The existing subscription with the seats, and what they cost there.
