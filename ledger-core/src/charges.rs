@@ -91,6 +91,7 @@ pub fn lines(event_id: &str, event: &Event) -> Result<Vec<ChargeLine>, MoneyErro
         .collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, read as a whole")]
 fn drafts<'a>(event: &'a Event) -> Option<(Vec<Draft<'a>>, &'a RuleSet)> {
     match event {
         Event::SubscriptionPurchased(e) => {

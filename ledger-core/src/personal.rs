@@ -199,7 +199,7 @@ impl PersonalKeys {
         getrandom::fill(&mut key).map_err(PersonalError::Random)?;
         make_private_folder(&self.dir).map_err(failed(&self.dir, "made"))?;
         let path = self.path(customer);
-        let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = to_hex(&key);
         write_secret_durably(&path, text.as_bytes()).map_err(failed(&path, "written"))?;
         Ok(key)
     }
@@ -225,6 +225,11 @@ impl PersonalKeys {
 
 fn headers(customer: &CustomerId, user: &UserId, field: Field) -> [Vec<u8>; 3] {
     [customer.as_str(), user.as_str(), field.word()].map(|text| text.as_bytes().to_vec())
+}
+
+fn to_hex(key: &Key) -> String {
+    let digits = key.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 fn from_hex(text: &str) -> Option<Key> {

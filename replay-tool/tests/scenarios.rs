@@ -48,7 +48,7 @@ fn variants_in(file: &str, name: &str, between: &str) -> BTreeSet<String> {
     let body = body.split("\n}").next().unwrap();
     let variants = body.lines().filter_map(|line| {
         let variant: String =
-            line.strip_prefix("    ")?.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+            line.strip_prefix("    ")?.chars().take_while(char::is_ascii_alphanumeric).collect();
         variant.starts_with(|c: char| c.is_ascii_uppercase()).then_some(variant)
     });
     variants.map(|variant| in_words(&variant, between)).collect()

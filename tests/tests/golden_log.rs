@@ -53,7 +53,7 @@ fn still_holds(path: &str, old: &Value, now: &Value) {
         }
         // A planned quantity was a number; now it is one of several things that can be planned.
         (Value::Number(_), Value::Object(planned)) => {
-            assert_eq!(Some(old), planned.get("quantity"), "{path}")
+            assert_eq!(Some(old), planned.get("quantity"), "{path}");
         }
         // Delegated administration was there or not; now it has services and an end.
         (Value::Bool(false), Value::Null) => {}

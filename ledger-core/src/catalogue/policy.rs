@@ -14,6 +14,7 @@ use crate::money::RoundingPolicy;
 /// The rules of one way of selling.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own, named in data")]
 pub struct Programme {
     /// Name for people.
     pub title: String,

@@ -107,7 +107,7 @@ pub fn decide(
         Command::FulfilRequest(c) => requests::fulfil(context, registered()?, c),
         Command::DeclineRequest(c) => requests::decline(registered()?, c),
         Command::AddUser(c) => users::add(context, registered()?, c),
-        Command::NameUser(c) => erasure::name(registered()?, c),
+        Command::NameUser(c) => Ok(erasure::name(registered()?, c)),
         Command::RemoveUser(c) => users::remove(context, registered()?, c),
         Command::AssignLicence(c) => licences::assign(context, registered()?, c),
         Command::UnassignLicence(c) => licences::unassign(context, registered()?, c),

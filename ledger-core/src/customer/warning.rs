@@ -172,7 +172,6 @@ fn of_members(events: &[Event]) -> impl Iterator<Item = Warning> {
     })
 }
 
-#[expect(clippy::too_many_lines, reason = "a table, read as a whole")]
 fn of_event(event: &Event) -> Vec<Warning> {
     match event {
         Event::ScheduledChangeDropped(e) => vec![Warning::ScheduledChangeWillBeDropped {

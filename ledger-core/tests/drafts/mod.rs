@@ -213,7 +213,7 @@ pub(crate) fn command(
     let has_nothing = customer.living().next().is_none();
     let mut dice = Dice { customer, numbers: draft.numbers.iter(), number, now };
     // Whoever has nothing mostly buys something first.
-    if has_nothing && draft.kind % 4 != 0 {
+    if has_nothing && !draft.kind.is_multiple_of(4) {
         return purchase(&mut dice);
     }
     for (times, make) in COMMANDS {

@@ -60,14 +60,18 @@ pub fn listed(what: &str, expected: &[String], found: &[String]) -> String {
         match left.iter().position(|other| other == line) {
             Some(at) => {
                 let (before, rest) = left.split_at(at);
-                before.iter().for_each(|other| show('+', other));
+                for other in before {
+                    show('+', other);
+                }
                 show(' ', line);
                 left = rest.get(1..).unwrap_or_default();
             }
             None => show('-', line),
         }
     }
-    left.iter().for_each(|other| show('+', other));
+    for other in left {
+        show('+', other);
+    }
     text
 }
 

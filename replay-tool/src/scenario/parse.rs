@@ -575,7 +575,7 @@ fn likely<'a>(key: &str, known: &BTreeSet<&'a str>) -> Vec<&'a str> {
     const FEW: usize = 16;
     let alike = |name: &&str| name.chars().zip(key.chars()).take_while(|(a, b)| a == b).count();
     let most = known.iter().map(alike).max().unwrap_or(0);
-    let is_listed = |name: &&&str| known.len() <= FEW || alike(*name) == most;
+    let is_listed = |name: &&&str| known.len() <= FEW || alike(name) == most;
     known.iter().filter(is_listed).copied().collect()
 }
 

@@ -7,15 +7,15 @@ use crate::customer::event::{CustomerErased, Event, UserNamed};
 use crate::customer::state::{Customer, Person};
 use crate::ids::Role;
 
-pub(super) fn name(customer: &Customer, c: &NameUser) -> Result<Vec<Event>, Rejection> {
+pub(super) fn name(customer: &Customer, c: &NameUser) -> Vec<Event> {
     let nothing = Person { name: None, email: None };
     let known = customer.people.get(&c.user).unwrap_or(&nothing);
     if known.name == c.name && known.email == c.email {
-        return Ok(Vec::new());
+        return Vec::new();
     }
 
     let (user, name, email) = (c.user.clone(), c.name.clone(), c.email.clone());
-    Ok(vec![Event::UserNamed(UserNamed { user, name, email })])
+    vec![Event::UserNamed(UserNamed { user, name, email })]
 }
 
 /// An account is erased by the operator, once nothing in it runs any more.
