@@ -94,7 +94,7 @@ async fn only_the_operator_erases_and_bulk_does_neither() {
     let reason = json!({ "reason": "Contract over" });
     server.post("/v1/customers/acme/subscriptions/s1/cancel", &reason).await.ok();
     let partner = server.by("reseller-r", "POST", "/v1/customers/acme/erase");
-    partner.json(&reason).send().await.problem(422, "OPERATOR_ONLY");
+    partner.json(&reason).send().await.problem(403, "OPERATOR_ONLY");
     let line = json!({ "customer": "acme", "reason": "x", "command": "EraseCustomer" });
     let ask = server.by("operator", "POST", "/v1/bulk");
     let ask = ask.raw("application/x-ndjson", format!("{line}\n"));

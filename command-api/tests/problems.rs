@@ -251,6 +251,7 @@ fn filled(path: &str) -> String {
         .replace("{user}", "u1")
         .replace("{group}", "g1")
         .replace("{request}", "q1")
+        .replace("{programme}", "nce")
 }
 
 #[tokio::test]

@@ -188,7 +188,7 @@ async fn every_quantity_change_is_audited() {
             line("SubscriptionRenewed", "s-1", 2, 7, 5),
         ]
     );
-    assert_eq!(audit("many").await.last(), Some(&line("SubscriptionExpired", "s-1", 21, 0, -21)));
+    assert_eq!(audit("many").await.last(), Some(&line("SubscriptionDisabled", "s-1", 21, 0, -21)));
 }
 
 #[tokio::test]
@@ -275,13 +275,14 @@ async fn what_is_due_comes_in_the_order_of_time() {
         due.collect::<Vec<_>>()
     };
     let (of_a, s_3) = ("a renew/s-1/2027-01-04", "a-b renew/s-3/2027-01-04");
-    let first = [of_a, "a-b renew/s-1/2027-01-04", s_3];
+    let first = ["a-b renew/s-1/2027-01-04", s_3, of_a];
     assert_eq!(due("2027-01-04T23:59:59.999Z"), [""; 0]);
     assert_eq!(due("2027-01-05T00:00:00Z"), first);
     assert_eq!(due("2030-01-01T00:00:00Z"), [&first[..], &["many expire/s-1/2027-04-01"]].concat());
     assert_eq!(store.all_due(1).unwrap()[0].due_at.to_rfc3339(), "2027-01-05T00:00:00+00:00");
     catch_up_to(&log, &store, u64::MAX).await;
-    let left = [of_a, s_3, "a-b renew/s-1/2028-01-04"];
+    let deleted = "many delete/s-1/2027-07-01T00:00:00Z";
+    let left = [s_3, of_a, deleted, "a-b renew/s-1/2028-01-04"];
     assert_eq!(due("2030-01-01T00:00:00Z"), left);
     assert_eq!(store.all_due(1).unwrap().len(), 1);
 }

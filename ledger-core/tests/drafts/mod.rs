@@ -10,8 +10,8 @@ use ledger_core::calendar::{BillingCycle, Period, TermDuration, midnight};
 use ledger_core::catalogue::Segment;
 use ledger_core::customer::*;
 use ledger_core::ids::{
-    GroupId, OfferId, ProgrammeId, PromotionId, QuantityRequestId, ResellerId, SubscriptionId,
-    UserId,
+    GroupId, OfferId, ProgrammeId, PromotionId, QuantityRequestId, ResellerId, SealedText,
+    SubscriptionId, UserId,
 };
 use ledger_core::money::Currency;
 use rust_decimal::Decimal;
@@ -141,6 +141,7 @@ const COMMANDS: &[(u16, Make)] = &[
     }),
     (1, |d| Command::DeclineRequest(DeclineRequest { request: d.request() })),
     (2, |d| Command::AddUser(AddUser { user: d.user(), usage_location: d.location() })),
+    (1, name_or_erase),
     (1, |d| Command::RemoveUser(RemoveUser { user: d.user() })),
     (10, |d| {
         let (offer, user, usage_location) = (d.held(), d.user(), d.location());
@@ -189,6 +190,15 @@ const COMMANDS: &[(u16, Make)] = &[
     (1, |d| Command::RevokePortalAccess(RevokePortalAccess { user: d.user() })),
     (2, out_of_turn),
 ];
+
+/// Mostly a name: nothing happens to an account that was erased.
+fn name_or_erase(d: &mut Dice<'_>) -> Command {
+    if d.one_in(8) {
+        return Command::EraseCustomer(EraseCustomer {});
+    }
+    let name = d.flip().then(|| SealedText::try_new("c2VhbGVk").unwrap());
+    Command::NameUser(NameUser { user: d.user(), name, email: None })
+}
 
 /// How many kinds of drafts there are, each as often as it is drawn.
 pub(crate) const KINDS: u16 = kinds();
