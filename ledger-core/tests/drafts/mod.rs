@@ -141,7 +141,7 @@ const COMMANDS: &[(u16, Make)] = &[
     }),
     (1, |d| Command::DeclineRequest(DeclineRequest { request: d.request() })),
     (2, |d| Command::AddUser(AddUser { user: d.user(), usage_location: d.location() })),
-    (1, name_or_erase),
+    (4, name_or_erase),
     (1, |d| Command::RemoveUser(RemoveUser { user: d.user() })),
     (10, |d| {
         let (offer, user, usage_location) = (d.held(), d.user(), d.location());
@@ -193,7 +193,8 @@ const COMMANDS: &[(u16, Make)] = &[
 
 /// Mostly a name: nothing happens to an account that was erased.
 fn name_or_erase(d: &mut Dice<'_>) -> Command {
-    if d.one_in(8) {
+    let is_over = !d.customer.subscriptions.is_empty() && d.customer.living().next().is_none();
+    if is_over || d.one_in(20) {
         return Command::EraseCustomer(EraseCustomer {});
     }
     let name = d.flip().then(|| SealedText::try_new("c2VhbGVk").unwrap());
