@@ -88,6 +88,8 @@ pub enum Kind {
     Internal,
     /// What is stored is damaged.
     LogDamaged,
+    /// The key of what is known of a customer's people is lost.
+    PersonalKeyLost,
     /// The folder of backups cannot be used.
     BackupFailed,
     /// It is not known whether the command was carried out.
@@ -128,7 +130,7 @@ const fn row(kind: Kind, status: u16, code: &'static str, title: &'static str) -
 }
 
 /// Every problem but the rules' refusals.
-pub const TABLE: [Row; 43] = [
+pub const TABLE: [Row; 44] = [
     row(Kind::BodyMalformed, 400, "BODY_MALFORMED", "The body cannot be read"),
     row(Kind::UnknownField, 400, "UNKNOWN_FIELD", "The body has an unknown field"),
     row(Kind::MissingField, 400, "MISSING_FIELD", "The body lacks a field"),
@@ -172,6 +174,12 @@ pub const TABLE: [Row; 43] = [
     row(Kind::RowsNotUnderstood, 422, "ROWS_NOT_UNDERSTOOD", "Rows of the file would be lost"),
     row(Kind::Internal, 500, "INTERNAL", "The ledger has a defect"),
     row(Kind::LogDamaged, 500, "LOG_DAMAGED", "What is stored is damaged"),
+    row(
+        Kind::PersonalKeyLost,
+        500,
+        "PERSONAL_KEY_LOST",
+        "The key of what is known of people is not there",
+    ),
     row(Kind::BackupFailed, 500, "BACKUP_FAILED", "The backup cannot be made"),
     row(Kind::OutcomeUnknown, 503, "OUTCOME_UNKNOWN", "It is not known whether it was done"),
     row(Kind::LogStopped, 503, "LOG_STOPPED", "The log takes no more writes"),
@@ -234,6 +242,7 @@ impl Kind {
             | Self::BackupsOff
             | Self::BackupExists
             | Self::LogDamaged
+            | Self::PersonalKeyLost
             | Self::BackupFailed
             | Self::ProofsStopped
             | Self::MethodNotAllowed

@@ -25,13 +25,20 @@ fn holds(dir: &Path, text: &str) -> bool {
     })
 }
 
+async fn with_user() -> Server {
+    let server = Server::with_acme().await;
+    let user = json!({ "reason": "New hire", "user": "u-1" });
+    server.post("/v1/customers/acme/users", &user).await.ok();
+    server
+}
+
 fn named() -> serde_json::Value {
     json!({ "reason": "New hire", "name": "Odile Quatresous", "email": "odile@example.org" })
 }
 
 #[tokio::test]
 async fn a_name_is_read_with_the_customers_key_and_stands_nowhere_on_the_disk() {
-    let server = Server::with_acme().await;
+    let server = with_user().await;
     let done = server.post(NAME, &named()).await.ok();
     assert_eq!(done["events"][0]["event"], "UserNamed");
     assert!(!done.to_string().contains("Odile"), "{done}");
@@ -47,7 +54,7 @@ async fn a_name_is_read_with_the_customers_key_and_stands_nowhere_on_the_disk() 
 
 #[tokio::test]
 async fn a_repeated_command_is_recognised_although_its_text_is_sealed() {
-    let server = Server::with_acme().await;
+    let server = with_user().await;
     let send = async || {
         let ask = server.by("operator", "POST", NAME).header("Idempotency-Key", "name-1");
         ask.json(&named()).send().await
@@ -59,14 +66,14 @@ async fn a_repeated_command_is_recognised_although_its_text_is_sealed() {
 
 #[tokio::test]
 async fn who_may_not_see_the_customer_learns_no_name() {
-    let server = Server::with_acme().await;
+    let server = with_user().await;
     server.post(NAME, &named()).await.ok();
     server.by("admin-other", "GET", NAME).send().await.problem(404, "CUSTOMER_UNKNOWN");
 }
 
 #[tokio::test]
 async fn an_erased_customers_names_can_never_be_read_again_and_the_history_stays() {
-    let server = Server::with_acme().await;
+    let server = with_user().await;
     server.post(NAME, &named()).await.ok();
     let erase = "/v1/customers/acme/erase";
     let reason = json!({ "reason": "Contract over" });
@@ -103,8 +110,22 @@ async fn only_the_operator_erases_and_bulk_does_neither() {
 }
 
 #[tokio::test]
+async fn a_lost_key_is_told_and_not_replaced() {
+    let server = with_user().await;
+    server.post(NAME, &named()).await.ok();
+    let people = server.dir.path().join("data/keys/people");
+    let key = fs::read(people.join("acme.key")).unwrap();
+    fs::remove_file(people.join("acme.key")).unwrap();
+    server.get(NAME).await.problem(500, "PERSONAL_KEY_LOST");
+    server.post(NAME, &named()).await.problem(500, "PERSONAL_KEY_LOST");
+    assert_eq!(fs::read_dir(&people).unwrap().count(), 0);
+    fs::write(people.join("acme.key"), key).unwrap();
+    assert_eq!(server.get(NAME).await.ok()["name"], "Odile Quatresous");
+}
+
+#[tokio::test]
 async fn an_erasure_that_a_crash_interrupted_is_finished_by_the_next_start() {
-    let server = Server::with_acme().await;
+    let server = with_user().await;
     server.post(NAME, &named()).await.ok();
     let people = server.dir.path().join("data/keys/people");
     let key = fs::read(people.join("acme.key")).unwrap();

@@ -1,11 +1,13 @@
 //! Days, terms and charge cycles, all UTC. No clock: instants come in as arguments.
 
+use std::fmt;
+
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, TimeDelta, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
 /// A date fell outside the supported calendar (years 1 to 9999).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the date lies outside the years 1 to 9999")]
+#[error("a day that follows from it lies outside the years 1 to 9999")]
 pub struct DateOutOfRange;
 
 /// How long a commitment runs. Source: domain, section 1.4.
@@ -41,6 +43,16 @@ pub enum BillingCycle {
     Annual,
     /// Every three years.
     Triennial,
+}
+
+impl fmt::Display for BillingCycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Monthly => "monthly",
+            Self::Annual => "annual",
+            Self::Triennial => "triennial",
+        })
+    }
 }
 
 impl BillingCycle {

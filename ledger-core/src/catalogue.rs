@@ -6,6 +6,7 @@ mod prices;
 mod problems;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -42,6 +43,17 @@ pub struct Catalogue {
     /// The prices listed beside the offers' plans; imported on their own.
     #[serde(skip)]
     pub prices: Arc<PriceBook>,
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Commercial => "commercial",
+            Self::Education => "education",
+            Self::Government => "government",
+            Self::NonProfit => "non-profit",
+        })
+    }
 }
 
 /// Whom an offer is for. Source: domain, section 6.

@@ -57,6 +57,11 @@ pub enum PersonalError {
         /// The system's answer.
         source: io::Error,
     },
+    /// The key of a customer of whom something is known is not there.
+    #[error(
+        "{0} is not there: put it back from a copy; without it nothing sealed can be read or added"
+    )]
+    Missing(PathBuf),
     /// A key file does not hold a key.
     #[error("{0} is damaged: put it back from a copy, or erase the customer")]
     Damaged(PathBuf),
@@ -85,7 +90,8 @@ impl PersonalKeys {
         Self { dir, changing: Mutex::new(()) }
     }
 
-    /// Seals a text about a user. The same text for the same user gives the same bytes. Blocks.
+    /// Seals a text about a user. The same text for the same user gives the same bytes. A new key is made
+    /// only for a customer of whom nothing is sealed yet. Blocks.
     ///
     /// # Errors
     ///
@@ -96,12 +102,17 @@ impl PersonalKeys {
         user: &UserId,
         field: Field,
         text: &str,
+        is_first: bool,
     ) -> Result<SealedText, PersonalError> {
         let chars = text.chars().count();
         if text.trim().is_empty() || TEXT_CHARS_MAX < chars || text.contains(char::is_control) {
             return Err(PersonalError::Text(field.word()));
         }
-        let key = self.key_or_new(customer)?;
+        let key = if is_first {
+            self.key_or_new(customer)?
+        } else {
+            self.key(customer)?.ok_or_else(|| PersonalError::Missing(self.path(customer)))?
+        };
         let sealed =
             Aes256Siv::new(&key.into()).encrypt(headers(customer, user, field), text.as_bytes());
         let sealed = sealed.map_err(|_| PersonalError::Text(field.word()))?;
@@ -109,7 +120,7 @@ impl PersonalKeys {
             .map_err(|_| PersonalError::Text(field.word()))
     }
 
-    /// Opens a sealed text; `None` when its key was destroyed. Blocks.
+    /// Opens a sealed text. Blocks.
     ///
     /// # Errors
     ///
@@ -120,13 +131,13 @@ impl PersonalKeys {
         user: &UserId,
         field: Field,
         sealed: &SealedText,
-    ) -> Result<Option<String>, PersonalError> {
-        let Some(key) = self.key(customer)? else { return Ok(None) };
+    ) -> Result<String, PersonalError> {
+        let key = self.key(customer)?.ok_or_else(|| PersonalError::Missing(self.path(customer)))?;
         let foreign = || PersonalError::Foreign(field.word());
         let bytes = URL_SAFE_NO_PAD.decode(sealed.as_str()).map_err(|_| foreign())?;
         let text = Aes256Siv::new(&key.into()).decrypt(headers(customer, user, field), &bytes);
         let text = text.map_err(|_| foreign())?;
-        String::from_utf8(text).map(Some).map_err(|_| foreign())
+        String::from_utf8(text).map_err(|_| foreign())
     }
 
     /// Notes that a customer is about to be erased, so that a crash does not leave its key behind. Blocks.
@@ -288,7 +299,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let keys = keys(&dir);
         let seal = |customer: &CustomerId, who: &str, field, text: &str| {
-            keys.seal(customer, &user(who), field, text).unwrap()
+            keys.seal(customer, &user(who), field, text, true).unwrap()
         };
         let sealed = seal(&acme(), "u-1", Field::Name, "Zoë Ångström");
         assert!(!sealed.as_str().contains("Zo"));
@@ -302,11 +313,11 @@ mod tests {
                 &sealed,
             )
         };
-        assert_eq!(open(&acme(), "u-1", Field::Name).unwrap().unwrap(), "Zoë Ångström");
+        assert_eq!(open(&acme(), "u-1", Field::Name).unwrap(), "Zoë Ångström");
         assert!(matches!(open(&acme(), "u-2", Field::Name), Err(PersonalError::Foreign("name"))));
         assert!(matches!(open(&acme(), "u-1", Field::Email), Err(PersonalError::Foreign("email"))));
         let other = CustomerId::try_new("other").unwrap();
-        assert!(open(&other, "u-1", Field::Name).unwrap().is_none());
+        assert!(matches!(open(&other, "u-1", Field::Name), Err(PersonalError::Missing(_))));
         assert_ne!(seal(&other, "u-1", Field::Name, "Zoë Ångström"), sealed);
         assert!(matches!(open(&other, "u-1", Field::Name), Err(PersonalError::Foreign("name"))));
     }
@@ -315,7 +326,7 @@ mod tests {
     fn a_destroyed_key_opens_nothing_and_leaves_no_trace_on_the_disk() {
         let dir = TempDir::new().unwrap();
         let keys = keys(&dir);
-        let sealed = keys.seal(&acme(), &user("u-1"), Field::Email, "u@example.org").unwrap();
+        let sealed = keys.seal(&acme(), &user("u-1"), Field::Email, "u@example.org", true).unwrap();
         let path = dir.path().join("keys/people/acme.key");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         keys.announce(&acme()).unwrap();
@@ -323,7 +334,8 @@ mod tests {
         keys.destroy(&acme()).unwrap();
         assert_eq!(keys.announced().unwrap(), []);
         assert_eq!(fs::read_dir(dir.path().join("keys/people")).unwrap().count(), 0);
-        assert_eq!(keys.open(&acme(), &user("u-1"), Field::Email, &sealed).unwrap(), None);
+        let opened = keys.open(&acme(), &user("u-1"), Field::Email, &sealed);
+        assert!(matches!(opened, Err(PersonalError::Missing(_))));
         keys.destroy(&acme()).unwrap();
     }
 
@@ -331,13 +343,14 @@ mod tests {
     fn a_key_overwritten_but_not_removed_is_no_key() {
         let dir = TempDir::new().unwrap();
         let keys = keys(&dir);
-        let sealed = keys.seal(&acme(), &user("u-1"), Field::Name, "somebody").unwrap();
+        let sealed = keys.seal(&acme(), &user("u-1"), Field::Name, "somebody", true).unwrap();
         let path = dir.path().join("keys/people/acme.key");
         fs::write(&path, "0".repeat(128)).unwrap();
         let opened = keys.open(&acme(), &user("u-1"), Field::Name, &sealed);
         assert!(matches!(opened, Err(PersonalError::Damaged(damaged)) if damaged == path));
         keys.destroy(&acme()).unwrap();
-        assert_eq!(keys.open(&acme(), &user("u-1"), Field::Name, &sealed).unwrap(), None);
+        let opened = keys.open(&acme(), &user("u-1"), Field::Name, &sealed);
+        assert!(matches!(opened, Err(PersonalError::Missing(_))));
     }
 
     #[test]
@@ -345,11 +358,23 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let keys = keys(&dir);
         for text in ["", "  ", "a\nb", &"x".repeat(201)] {
-            let refused = keys.seal(&acme(), &user("u-1"), Field::Name, text);
+            let refused = keys.seal(&acme(), &user("u-1"), Field::Name, text, true);
             assert!(matches!(refused, Err(PersonalError::Text("name"))), "{text:?}");
         }
         assert!(!dir.path().join("keys").exists());
-        keys.seal(&acme(), &user("u-1"), Field::Name, &"\u{1F600}".repeat(200)).unwrap();
+        keys.seal(&acme(), &user("u-1"), Field::Name, &"\u{1F600}".repeat(200), true).unwrap();
+    }
+
+    #[test]
+    fn a_lost_key_is_not_replaced_while_something_is_sealed_under_it() {
+        let dir = TempDir::new().unwrap();
+        let keys = keys(&dir);
+        keys.seal(&acme(), &user("u-1"), Field::Name, "somebody", true).unwrap();
+        let path = dir.path().join("keys/people/acme.key");
+        fs::remove_file(&path).unwrap();
+        let refused = keys.seal(&acme(), &user("u-2"), Field::Name, "somebody", false);
+        assert!(matches!(refused, Err(PersonalError::Missing(lost)) if lost == path));
+        assert!(!path.exists());
     }
 
     #[test]

@@ -237,7 +237,7 @@ async fn a_catalogue_version_stands_for_one_content() {
     assert_eq!(
         refusal.message,
         "the catalogue has 2 problem(s): there are no programmes; \
-         version \"seeds-2\" was imported before with another content"
+         version \"seeds-2\" was imported before as something else: choose another name"
     );
 }
 

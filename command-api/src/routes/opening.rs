@@ -64,7 +64,7 @@ pub struct OpeningBalanceBody {
     /// What happens at the end of the term.
     #[schema(value_type = EndOfTermName)]
     pub end_of_term: EndOfTermAction,
-    /// When it was bought; the first instant of the term when left out.
+    /// When it was bought; not known when left out, and then it is never extended at a premium.
     #[serde(default)]
     pub bought_at: Option<DateTime<Utc>>,
     /// Until when, included, it can be cancelled.

@@ -43,9 +43,9 @@ pub struct KnownUser {
     /// The user.
     #[schema(value_type = String)]
     pub user: UserId,
-    /// The name; null when none is known or its key was destroyed.
+    /// The name; null when none is known.
     pub name: Option<String>,
-    /// The e-mail address; null when none is known or its key was destroyed.
+    /// The e-mail address; null when none is known.
     pub email: Option<String>,
 }
 
@@ -63,6 +63,7 @@ pub(crate) async fn name(
 ) -> Result<Response, Problem> {
     principal.sees(&state, &customer).await?;
     let known = state.ledger.customer(&customer).await?;
+    let is_first = known.as_ref().is_none_or(|(known, _)| known.people.is_empty());
     if known.is_some_and(|(known, _)| known.is_erased) {
         // No new key for what cannot be kept any more.
         let rejection = Rejection::CustomerErased { customer };
@@ -72,7 +73,7 @@ pub(crate) async fn name(
     let keys = Arc::clone(&state.people);
     let (of, who) = (customer.clone(), user.clone());
     let seal = move |field, text: Option<String>| {
-        text.map(|text| keys.seal(&of, &who, field, &text)).transpose()
+        text.map(|text| keys.seal(&of, &who, field, &text, is_first)).transpose()
     };
     let sealed = blocking(move || Ok((seal(Field::Name, name)?, seal(Field::Email, email)?)));
     let (name, email) = sealed.await?;
@@ -97,9 +98,8 @@ pub(crate) async fn known(
     let person = known.people.remove(&user).unwrap_or(nothing);
     let keys = Arc::clone(&state.people);
     let who = user.clone();
-    let open = move |field, sealed: Option<SealedText>| match sealed {
-        Some(sealed) => keys.open(&customer, &who, field, &sealed),
-        None => Ok(None),
+    let open = move |field, sealed: Option<SealedText>| {
+        sealed.map(|sealed| keys.open(&customer, &who, field, &sealed)).transpose()
     };
     let opened =
         blocking(move || Ok((open(Field::Name, person.name)?, open(Field::Email, person.email)?)));
@@ -159,9 +159,9 @@ async fn blocking<T: Send + 'static>(
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|err| Problem::internal(&err))?.map_err(|err| match err {
         PersonalError::Text(_) => Problem::new(Kind::ValueInvalid, format!("{err}.")),
-        PersonalError::Io { .. }
-        | PersonalError::Damaged(_)
-        | PersonalError::Foreign(_)
-        | PersonalError::Random(_) => Problem::internal(&err),
+        PersonalError::Missing(_) | PersonalError::Damaged(_) | PersonalError::Foreign(_) => {
+            Problem::new(Kind::PersonalKeyLost, format!("{err}."))
+        }
+        PersonalError::Io { .. } | PersonalError::Random(_) => Problem::internal(&err),
     })
 }

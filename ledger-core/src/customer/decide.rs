@@ -30,7 +30,7 @@ pub use self::upgrade::{Obstacle, UpgradeChoice, UpgradeIntoExisting, advice, up
 use super::command::Command;
 use super::event::{ChargeBasis, DropCause, Event, RuleSet, ScheduledChangeDropped, TermPlan};
 use super::rejection::Rejection;
-use super::state::{Customer, Status, Subscription};
+use super::state::{Customer, Status, Subscription, TermKind};
 use crate::calendar::{AnchorRule, Period, TermDuration, charge_cycle, renewal_due};
 use crate::catalogue::{
     Catalogue, Offer, OnImmediateChange, ProductKind, Programme, Quote, WindowRule,
@@ -68,6 +68,9 @@ pub fn decide(
         || state.ok_or_else(|| Rejection::CustomerUnknown { customer: context.customer.clone() });
     if state.is_some_and(|customer| customer.is_erased) {
         return erasure::after(context, command);
+    }
+    if let Some(customer) = state {
+        may_order(context, customer, command)?;
     }
     match command {
         Command::RegisterCustomer(c) => account::register(context, state, c),
@@ -107,7 +110,7 @@ pub fn decide(
         Command::FulfilRequest(c) => requests::fulfil(context, registered()?, c),
         Command::DeclineRequest(c) => requests::decline(registered()?, c),
         Command::AddUser(c) => users::add(context, registered()?, c),
-        Command::NameUser(c) => Ok(erasure::name(registered()?, c)),
+        Command::NameUser(c) => erasure::name(context, registered()?, c),
         Command::RemoveUser(c) => users::remove(context, registered()?, c),
         Command::AssignLicence(c) => licences::assign(context, registered()?, c),
         Command::UnassignLicence(c) => licences::unassign(context, registered()?, c),
@@ -175,11 +178,40 @@ impl<'a> Context<'a> {
 }
 
 /// Refuses a customer's own administrator where customers ask for seats. Source: SEED-4.
-fn may_order(context: &Context<'_>, customer: &Customer) -> Result<(), Rejection> {
-    if context.actor.role != Role::CustomerAdmin || !context.programme(customer)?.customers_ask {
+fn may_order(
+    context: &Context<'_>,
+    customer: &Customer,
+    command: &Command,
+) -> Result<(), Rejection> {
+    let by_customer = context.actor.role == Role::CustomerAdmin && is_order(command);
+    if !by_customer || !context.programme(customer)?.customers_ask {
         return Ok(());
     }
     Err(Rejection::AskForSeats { programme: customer.profile.programme.clone() })
+}
+
+/// Whether a command buys seats, gives them back, or decides for later whether they go on.
+const fn is_order(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Purchase(_)
+            | Command::StartTrial(_)
+            | Command::ConvertTrial(_)
+            | Command::AddSeats(_)
+            | Command::RemoveSeats(_)
+            | Command::Cancel(_)
+            | Command::Upgrade(_)
+            | Command::ScheduleUpgrade(_)
+            | Command::ScheduleRenewalQuantity(_)
+            | Command::ChangeRenewalSettings(_)
+            | Command::AlignEndDate(_)
+            | Command::WithdrawScheduledChange(_)
+            | Command::SetEndOfTermAction(_)
+            | Command::ChangeTerm(_)
+            | Command::ChangeBillingFrequency(_)
+            | Command::Suspend(_)
+            | Command::Resume(_)
+    )
 }
 
 /// Refuses what only the scheduler issues.
@@ -260,6 +292,10 @@ fn known<'a>(customer: &'a Customer, id: &SubscriptionId) -> Result<&'a Subscrip
 
 /// When the subscription's next term begins, if there will be one.
 fn next_term_at(subscription: &Subscription) -> Option<DateTime<Utc>> {
+    let ends = subscription.kind == TermKind::Trial { converts: false };
+    if subscription.status != Status::Active || ends {
+        return None;
+    }
     match subscription.end_of_term {
         super::EndOfTermAction::Renew => renewal_due(subscription.term.end).ok(),
         super::EndOfTermAction::Cancel

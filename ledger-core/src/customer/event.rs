@@ -240,6 +240,7 @@ impl Event {
             Self::SubscriptionRenewed(e) => Some(&e.rules),
             Self::ExtendedServiceTermStarted(e) => Some(&e.rules),
             Self::OpeningBalanceImported(e) => e.rules.as_ref(),
+            Self::CorrectionRecorded(e) => e.rules.as_ref(),
             Self::CustomerRegistered(_)
             | Self::CustomerChanged(_)
             | Self::AgreementAccepted(_)
@@ -277,7 +278,6 @@ impl Event {
             | Self::SubscriptionExpired(_)
             | Self::SubscriptionDisabled(_)
             | Self::SubscriptionDeleted(_)
-            | Self::CorrectionRecorded(_)
             | Self::CatalogueImported(_)
             | Self::PriceListImported(_)
             | Self::OfferMatrixImported(_)

@@ -45,6 +45,8 @@ pub fn evolve(state: Option<Customer>, event: &Event) -> Option<Customer> {
             requests: BTreeMap::new(),
             request_ids: BTreeSet::new(),
             redemptions: BTreeMap::new(),
+            tried: BTreeSet::new(),
+            bought: BTreeSet::new(),
             people: BTreeMap::new(),
             is_erased: false,
         });
@@ -226,6 +228,7 @@ fn apply(customer: &mut Customer, event: &Event) {
         Event::SubscriptionExpired(e) => change(customer, &e.subscription, |s| {
             s.status = Status::Expired;
             s.disable_at = e.disable_at;
+            s.next_billing = None;
         }),
         Event::ExtendedServiceTermStarted(e) => {
             change(customer, &e.subscription, |s| s.extend(e));
@@ -233,6 +236,7 @@ fn apply(customer: &mut Customer, event: &Event) {
         Event::SubscriptionDisabled(e) => change(customer, &e.subscription, |s| {
             s.status = Status::Disabled;
             s.disable_at = None;
+            s.next_billing = None;
             s.delete_at = e.delete_at;
         }),
         Event::SubscriptionDeleted(e) => end(customer, &e.subscription, Status::Deleted),
@@ -260,6 +264,8 @@ fn erase(customer: &mut Customer) {
 }
 
 fn insert(customer: &mut Customer, subscription: Subscription) {
+    let offers = if subscription.is_trial() { &mut customer.tried } else { &mut customer.bought };
+    offers.insert(subscription.offer.clone());
     customer.subscriptions.insert(subscription.id.clone(), Box::new(subscription));
 }
 
@@ -457,6 +463,7 @@ fn tried(e: &TrialStarted, currency: crate::money::Currency) -> Subscription {
 }
 
 fn converted(customer: &mut Customer, e: &TrialConverted) {
+    customer.bought.insert(e.offer.clone());
     match &e.into {
         TrialTarget::Itself(paid) => change(customer, &e.subscription, |s| {
             s.kind = TermKind::Paid;
@@ -511,6 +518,7 @@ fn upgraded(customer: &mut Customer, e: &SubscriptionUpgraded) {
             grow(customer, target, e.charge.billable.start);
         }
     }
+    customer.bought.insert(e.target_offer.clone());
     redeem(customer, e.promotion.as_ref());
     reassign(customer, &e.reassigned, &e.offer, &e.target_offer);
 }
@@ -572,6 +580,7 @@ fn renewed(customer: &mut Customer, e: &SubscriptionRenewed) {
     });
     let upgraded = e.change.as_ref().and_then(|change| change.offer.as_ref());
     if let Some(upgraded) = upgraded {
+        customer.bought.insert(upgraded.offer.clone());
         reassign(customer, &upgraded.reassigned, &e.offer, &upgraded.offer);
     }
 }
@@ -594,7 +603,7 @@ pub(super) fn taken_over(e: &OpeningBalanceImported) -> Subscription {
         cancel_until: e.cancel_until,
         reduce_until: None,
         full_refund_before: None,
-        bought_at: Some(e.bought_at),
+        bought_at: e.bought_at,
     });
     let last_lot = e.lots.iter().map(|lot| lot.lot).max().unwrap_or(1);
     let converts = e.end_of_term == EndOfTermAction::Renew;
@@ -662,6 +671,12 @@ impl Subscription {
         self.kind = TermKind::Extended;
     }
 
+    /// Nobody is credited for what was never charged.
+    const fn close_windows(&mut self) {
+        self.cancel_until = None;
+        self.full_refund_before = None;
+    }
+
     /// A changed quantity is one lot, which cannot be removed: nobody knows which seats were wrong.
     fn correct(&mut self, e: &CorrectionRecorded) {
         if let Some(quantity) = e.quantity {
@@ -670,6 +685,7 @@ impl Subscription {
             let charged_from = self.term.start;
             self.lots = vec![Lot { lot, seats: quantity.to, charged_from, reduce_until: None }];
             self.last_lot = lot;
+            self.close_windows();
         }
         if let Some(term_end) = e.term_end {
             self.term.end = term_end;
@@ -678,6 +694,7 @@ impl Subscription {
         }
         if let Some(unit_price) = e.unit_price {
             self.unit_price = unit_price;
+            self.close_windows();
         }
         if let Some(action) = e.end_of_term {
             self.end_of_term = action;

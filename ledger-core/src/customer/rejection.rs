@@ -74,7 +74,7 @@ pub enum Rejection {
         offer: OfferId,
     },
     /// The offer is not sold with this term, billing and currency.
-    #[error("offer {offer} is not sold with term {term:?}, billing {billing:?}, in {currency}")]
+    #[error("offer {offer} is not sold with term {term:?}, billing {billing}, in {currency}")]
     PlanUnknown {
         /// The offer.
         offer: OfferId,
@@ -110,7 +110,7 @@ pub enum Rejection {
     },
     /// Nobody has said what it costs.
     #[error(
-        "offer {offer} with term {term:?}, billing {billing:?} has no price in {currency} in the catalogue: name the unit_price"
+        "offer {offer} with term {term:?}, billing {billing} has no price in {currency} in the catalogue: name the unit_price"
     )]
     PriceMissing {
         /// The offer.
@@ -145,7 +145,7 @@ pub enum Rejection {
         term_end: NaiveDate,
     },
     /// A quantity of zero.
-    #[error("the quantity must be at least 1; to give back all seats, cancel the subscription")]
+    #[error("a quantity of zero changes nothing: name at least one seat")]
     QuantityZero,
     /// Fewer seats than the offer's minimum.
     #[error("{quantity} seats would be fewer than the {seats_min} that {offer} needs")]
@@ -527,7 +527,7 @@ pub enum Rejection {
         programme: ProgrammeId,
     },
     /// A charge cycle would not fit into its term.
-    #[error("a term of {term:?} cannot be charged {billing:?}: choose a shorter billing cycle")]
+    #[error("a term of {term:?} cannot be charged {billing}: choose a shorter billing cycle")]
     BillingLongerThanTerm {
         /// Term asked for.
         term: TermDuration,
@@ -586,6 +586,12 @@ pub enum Rejection {
         /// When it is due.
         due_at: DateTime<Utc>,
     },
+    /// Nobody of that id is known.
+    #[error("the customer has no user {user}: add the user first")]
+    UserUnknown {
+        /// The user.
+        user: UserId,
+    },
     /// Customers ask for seats in this programme.
     #[error("in programme {programme} a customer asks its reseller for seats: request a quantity")]
     AskForSeats {
@@ -611,7 +617,7 @@ pub enum Rejection {
         programme: ProgrammeId,
     },
     /// The offer is for other segments.
-    #[error("{offer} is for {segments:?}, not for {segment:?}")]
+    #[error("{offer} is for {segments:?}, not for {segment}")]
     OfferNotForSegment {
         /// The offer.
         offer: OfferId,
@@ -735,7 +741,7 @@ pub enum Rejection {
         offer: OfferId,
     },
     /// Customers of the segment cannot try anything.
-    #[error("customers of the segment {segment:?} cannot try offers")]
+    #[error("customers of the segment {segment} cannot try offers")]
     TrialNotForSegment {
         /// The customer's segment.
         segment: Segment,
@@ -791,7 +797,7 @@ pub enum Rejection {
         term: TermDuration,
     },
     /// A whole term can be charged at once only when it is bought.
-    #[error("charging {billing:?} is for the whole term at once, and chosen only at the purchase")]
+    #[error("charging {billing} is for the whole term at once, and chosen only at the purchase")]
     UpfrontOnlyAtPurchase {
         /// Rhythm asked for.
         billing: BillingCycle,

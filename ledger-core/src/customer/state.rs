@@ -38,6 +38,10 @@ pub struct Customer {
     pub shortfalls: BTreeSet<OfferId>,
     /// Users that were added, with where they work (ISO 3166-1 alpha-2).
     pub users: BTreeMap<UserId, Option<String>>,
+    /// Offers that it ever tried.
+    pub tried: BTreeSet<OfferId>,
+    /// Offers that it ever bought, or upgraded to.
+    pub bought: BTreeSet<OfferId>,
     /// Names and e-mail addresses of users, sealed.
     pub people: BTreeMap<UserId, Person>,
     /// Groups of users, and the licences they give.
@@ -374,6 +378,15 @@ impl Customer {
     pub fn living(&self) -> impl Iterator<Item = &Subscription> {
         let all = self.subscriptions.values().map(|subscription| &**subscription);
         all.filter(|subscription| subscription.is_living())
+    }
+
+    /// Whether `user` was added, has a licence, is in a group, or may use the portal.
+    #[must_use]
+    pub fn knows(&self, user: &UserId) -> bool {
+        self.users.contains_key(user)
+            || self.portal.contains_key(user)
+            || self.groups.values().any(|group| group.members.contains(user))
+            || self.assignments.values().any(|users| users.contains_key(user))
     }
 
     /// Whether the customer holds `offer`, from whomever.

@@ -200,7 +200,10 @@ fn of_event(event: &Event) -> Vec<Warning> {
             TrialTarget::Itself(paid) => closes(&e.subscription, paid.cancel_until),
             TrialTarget::Existing(_) => Vec::new(),
         },
-        Event::TermChanged(e) => closes(&e.subscription, e.cancel_until),
+        Event::TermChanged(e) => {
+            let open = e.cancel_until.filter(|until| e.started_at <= *until);
+            closes(&e.subscription, open)
+        }
         Event::SeatsAdded(e) => closes(&e.subscription, e.reduce_until),
         Event::SubscriptionRenewed(e) => renewed(e),
         Event::ShortfallRaised(e) => vec![Warning::LicencesWillExceedSeats {

@@ -124,7 +124,8 @@ pub fn quantity_changes(event: &Event) -> Vec<Changed<'_>> {
             vec![change(&e.subscription, &e.offer, (0, e.quantity), e.rules.as_ref())]
         }
         Event::CorrectionRecorded(e) => {
-            let changed = |quantity| change(&e.subscription, &e.offer, ends(quantity), None);
+            let rules = e.rules.as_ref();
+            let changed = |quantity| change(&e.subscription, &e.offer, ends(quantity), rules);
             e.quantity.map(changed).into_iter().collect()
         }
         Event::CustomerRegistered(_)

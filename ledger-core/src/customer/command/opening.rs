@@ -41,7 +41,7 @@ pub struct ImportOpeningBalance {
     pub term_end: NaiveDate,
     /// What happens at the end of the term.
     pub end_of_term: EndOfTermAction,
-    /// When it was bought; the first instant of the term when left out.
+    /// When it was bought; not known when left out, and then it is never extended at a premium.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bought_at: Option<DateTime<Utc>>,
     /// Until when, included, it can be cancelled.

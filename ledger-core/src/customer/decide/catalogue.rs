@@ -121,7 +121,9 @@ fn of_name(what: &str, name: &str, known: Known) -> Vec<String> {
         problems.push(format!("{what} {name:?} has a {JOINED_BY} in its name, which joins names"));
     }
     if known == Known::Other {
-        problems.push(format!("{what} {name:?} was imported before with another content"));
+        problems.push(format!(
+            "{what} {name:?} was imported before as something else: choose another name"
+        ));
     }
     problems
 }

@@ -59,7 +59,7 @@ pub(super) fn expire(
     Ok([event].into_iter().chain(shortfall).collect())
 }
 
-/// What follows a term in service. A term that could have been extended has no time of grace: the service
+/// What follows a term in service. What has no price by the month is not extended. A term that could have been extended has no time of grace: the service
 /// goes on at a premium, or stops. Source: domain, section 1.8.
 fn after_service(
     context: &Context<'_>,
@@ -74,11 +74,13 @@ fn after_service(
         Ok(_) if action == EndOfTermAction::Cancel => {
             Ok(disabled(s, days_after(ended_at, ending.disabled_days)?))
         }
-        Ok(rules) => extended(context, customer, programme, s, rules),
-        Err(_) if ending.expired_days.is_none() && ending.disabled_days.is_some() => {
+        Ok(rules) if sold_monthly(context, customer, s).is_ok() => {
+            extended(context, customer, programme, s, rules)
+        }
+        Ok(_) | Err(_) if ending.expired_days.is_none() && ending.disabled_days.is_some() => {
             Ok(disabled(s, days_after(ended_at, ending.disabled_days)?))
         }
-        Err(_) => Ok(Event::SubscriptionExpired(SubscriptionExpired {
+        Ok(_) | Err(_) => Ok(Event::SubscriptionExpired(SubscriptionExpired {
             subscription: s.id.clone(),
             offer: s.offer.clone(),
             quantity: s.quantity,

@@ -1,5 +1,6 @@
 //! What is known of people, and how it is erased.
 
+use super::licences::partner_may;
 use super::{Context, Rejection};
 use crate::customer::command::{Command, NameUser};
 use crate::customer::due;
@@ -7,15 +8,25 @@ use crate::customer::event::{CustomerErased, Event, UserNamed};
 use crate::customer::state::{Customer, Person};
 use crate::ids::Role;
 
-pub(super) fn name(customer: &Customer, c: &NameUser) -> Vec<Event> {
+/// Only what is known of a user can be kept: of one who was added, has a licence, is in a group, or may use
+/// the portal.
+pub(super) fn name(
+    context: &Context<'_>,
+    customer: &Customer,
+    c: &NameUser,
+) -> Result<Vec<Event>, Rejection> {
+    partner_may(context, customer, std::iter::empty())?;
+    if !customer.knows(&c.user) {
+        return Err(Rejection::UserUnknown { user: c.user.clone() });
+    }
     let nothing = Person { name: None, email: None };
     let known = customer.people.get(&c.user).unwrap_or(&nothing);
     if known.name == c.name && known.email == c.email {
-        return Vec::new();
+        return Ok(Vec::new());
     }
 
     let (user, name, email) = (c.user.clone(), c.name.clone(), c.email.clone());
-    vec![Event::UserNamed(UserNamed { user, name, email })]
+    Ok(vec![Event::UserNamed(UserNamed { user, name, email })])
 }
 
 /// An account is erased by the operator, once nothing in it runs any more.

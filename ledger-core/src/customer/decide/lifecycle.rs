@@ -10,6 +10,7 @@ use super::{
     Context, Rejection, by_scheduler, changeable_or_suspended, drop_in_any_case, drop_scheduled,
     known, not_before, within_term,
 };
+use crate::catalogue::SuspensionRules;
 use crate::customer::command::{Delete, Disable, EndOfTermAction, Rename, Resume, Suspend};
 use crate::customer::event::{
     DropCause, EndOfTermActionSet, Event, SubscriptionDeleted, SubscriptionDisabled,
@@ -17,6 +18,10 @@ use crate::customer::event::{
 };
 use crate::customer::state::{Customer, Status, Subscription};
 use crate::ids::Role;
+
+/// What a vendor's suspension does where the programme knows none: it stops the service, and no more.
+const UNRULED: SuspensionRules =
+    SuspensionRules { billing_stops: false, turns_renewal_off: false, days_max: None };
 
 /// What is planned for the renewal goes, whatever the programme keeps: planning needs an active
 /// subscription. Source: domain, section 1.2 and section 2, no. 10.
@@ -33,15 +38,22 @@ pub(super) fn suspend(
     for reason in &c.vendor_reasons {
         text(reason, "vendor_reasons")?;
     }
-    not_on_trial(s)?;
+    if !by_vendor {
+        not_on_trial(s)?;
+    }
     let is_suspended = s.status == Status::Suspended;
     if is_suspended && (!by_vendor || s.vendor_reasons == c.vendor_reasons) {
         return Ok(Vec::new());
     }
     let programme = context.programme(customer)?;
-    let rules = programme.suspension.as_ref().ok_or_else(|| Rejection::SuspensionNotOffered {
-        programme: customer.profile.programme.clone(),
-    })?;
+    let rules = match &programme.suspension {
+        Some(rules) => rules,
+        None if by_vendor => &UNRULED,
+        None => {
+            let programme = customer.profile.programme.clone();
+            return Err(Rejection::SuspensionNotOffered { programme });
+        }
+    };
     // What the vendor has done is not to be blocked.
     if !by_vendor {
         drop_scheduled(programme, s, DropCause::Suspended)?;

@@ -34,6 +34,7 @@ pub(super) fn not_above_maximum(
     offer: &Offer,
     added: u32,
 ) -> Result<(), Rejection> {
+    sum(customer.seats(id), added)?;
     let Some(seats_max) = offer.seats_max else { return Ok(()) };
     let elsewhere = customer.external.get(id).map_or(0, |holding| holding.seats);
     let held = customer.seats(id).saturating_add(elsewhere);
@@ -72,6 +73,7 @@ pub(super) fn not_below_assigned(
 ) -> Result<(), Rejection> {
     match programme.below_assigned {
         BelowAssigned::Shortfall => Ok(()),
+        BelowAssigned::Refuse if removed == 0 => Ok(()),
         BelowAssigned::Refuse => {
             let valid = customer.valid(offer).saturating_sub(removed);
             let assigned = customer.assigned(offer);

@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::alignment::{alignable, aligned};
+use super::ending::sold_monthly;
 use super::limits::{not_above_maximum, not_below_assigned, not_below_minimum};
 use super::promotions::{Promoted, promoted};
 use super::purchase::{enough_for_base, first_charge, may_be_sold};
@@ -13,7 +14,7 @@ use crate::catalogue::{Offer, Programme, Quote};
 use crate::customer::event::{
     AppliedPromotion, ChargeBasis, DropCause, OfferChange, RenewalChange, RenewalSettings, TermPlan,
 };
-use crate::customer::state::{Customer, Subscription};
+use crate::customer::state::{Customer, Subscription, TermKind};
 use crate::ids::OfferId;
 
 /// A term as it would begin.
@@ -51,7 +52,11 @@ impl<'a> Renewal<'a> {
     /// lowers its price.
     pub(super) fn sold(&self, settings: &RenewalSettings) -> Result<NextTerm<'a>, Rejection> {
         let Self { context, customer, programme, s } = *self;
-        let plan = settings.plan.unwrap_or(s.plan);
+        let plan = match settings.plan {
+            Some(plan) => plan,
+            None if s.kind == TermKind::Extended => sold_monthly(context, customer, s)?.plan,
+            None => s.plan,
+        };
         let offer_id = settings.offer.as_ref().unwrap_or(&s.offer);
         if let Some(target) = &settings.offer {
             self.reachable(target)?;

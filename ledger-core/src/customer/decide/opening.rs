@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use super::account::text;
 use super::lifecycle::by_operator;
 use super::limits::{not_above_maximum, not_zero, shortfall, shortfall_after, sum};
+use super::renewal::may_be_extended;
 use super::{Context, Rejection, anchor_rule, drop_in_any_case, known};
 use crate::calendar::{AnchorRule, Period, midnight, renewal_due, to_millis};
 use crate::catalogue::{Offer, PRICE_SCALE_MAX};
@@ -46,7 +47,7 @@ pub(super) fn import(
         quantity: c.quantity,
         unit_price: price(context, customer, c, status)?,
         term: Period { start: c.term_start, end: c.term_end },
-        bought_at: to_millis(c.bought_at.unwrap_or_else(|| midnight(c.term_start))),
+        bought_at: c.bought_at.map(to_millis),
         end_of_term: c.end_of_term,
         cancel_until: c.cancel_until.map(to_millis),
         lots,
@@ -262,6 +263,9 @@ pub(super) fn correct(
     if c.effective_at < s.bought_at.unwrap_or_else(|| midnight(s.term.start)) {
         return Err(invalid("effective_at", "an instant at which the subscription had begun"));
     }
+    if c.end_of_term == Some(EndOfTermAction::ExtendedServiceTerm) {
+        may_be_extended(context, customer, s)?;
+    }
     let corrected = CorrectionRecorded {
         subscription: s.id.clone(),
         offer: s.offer.clone(),
@@ -269,6 +273,7 @@ pub(super) fn correct(
         term_end: corrected_end(s, c)?,
         unit_price: corrected_price(s, c)?,
         end_of_term: c.end_of_term.filter(|action| *action != s.end_of_term),
+        rules: context.catalogue.and_then(|_| context.rules(customer).ok()),
     };
     let CorrectionRecorded { quantity, term_end, unit_price, end_of_term, .. } = &corrected;
     let is_right = quantity.is_none() && term_end.is_none() && unit_price.is_none();

@@ -100,9 +100,7 @@ fn open_to(
     if let Some(redemptions_max) = promotion.redemptions_max.filter(|max| *max <= redeemed) {
         return Err(Rejection::PromotionRedeemed { promotion: id.clone(), redemptions_max });
     }
-    let mut subscriptions = customer.subscriptions.values();
-    let has_had = subscriptions.any(|s| s.offer == *offer && !s.is_trial())
-        || customer.external.contains_key(offer);
+    let has_had = customer.bought.contains(offer) || customer.external.contains_key(offer);
     if promotion.first_purchase_only && has_had {
         let (promotion, offer) = (id.clone(), offer.clone());
         return Err(Rejection::PromotionForFirstPurchase { promotion, offer });

@@ -6,7 +6,7 @@ use super::alignment::{alignable, aligned};
 use super::limits::{not_above_maximum, not_below_minimum, not_zero, shortfall_after};
 pub(super) use super::promotions::promoted;
 use super::seats::{Windows, windows};
-use super::{Context, Rejection, anchor_rule, exact, may_order};
+use super::{Context, Rejection, anchor_rule, exact};
 use crate::calendar::{Period, charge_cycle, term};
 use crate::catalogue::{Offer, Programme};
 use crate::customer::command::Purchase;
@@ -20,7 +20,6 @@ pub(super) fn purchase(
     customer: &Customer,
     c: &Purchase,
 ) -> Result<Vec<Event>, Rejection> {
-    may_order(context, customer)?;
     if customer.subscriptions.contains_key(&c.subscription) {
         return Err(Rejection::SubscriptionExists { subscription: c.subscription.clone() });
     }
@@ -137,6 +136,16 @@ pub(super) fn enough_for_base(
     offer: &Offer,
     added: u32,
 ) -> Result<(), Rejection> {
+    keeps_share(customer, id, offer, |held| held.saturating_add(added))
+}
+
+/// Refuses fewer seats of an add-on than its share of its base. Source: domain, section 2, no. 15.
+pub(super) fn keeps_share(
+    customer: &Customer,
+    id: &OfferId,
+    offer: &Offer,
+    change: impl FnOnce(u32) -> u32,
+) -> Result<(), Rejection> {
     let Some(base_percent) = offer.base_percent else { return Ok(()) };
     let held = |offer: &OfferId| {
         let elsewhere = customer.external.get(offer).map_or(0, |holding| holding.seats);
@@ -146,7 +155,7 @@ pub(super) fn enough_for_base(
     let base_seats = bases.fold(0, u32::saturating_add);
     let share = u64::from(base_seats).saturating_mul(u64::from(base_percent)).div_ceil(100);
     let seats_min = u32::try_from(share).unwrap_or(u32::MAX);
-    let quantity = held(id).saturating_add(added);
+    let quantity = change(held(id));
     if quantity < seats_min {
         let offer = id.clone();
         return Err(Rejection::BelowBaseShare { offer, quantity, seats_min, base_seats });

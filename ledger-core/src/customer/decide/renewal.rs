@@ -43,14 +43,14 @@ pub(super) fn set_action(
     Ok([set].into_iter().chain(follows).collect())
 }
 
-fn may_be_extended(
+pub(super) fn may_be_extended(
     context: &Context<'_>,
     customer: &Customer,
     s: &Subscription,
 ) -> Result<(), Rejection> {
     not_on_trial(s)?;
     match extension(context.catalogue()?, context.programme(customer)?, s) {
-        Ok(_) => Ok(()),
+        Ok(_) => sold_monthly(context, customer, s).map(drop),
         Err(reason) => {
             let subscription = s.id.clone();
             Err(Rejection::ExtendedTermRefused { subscription, reason })
@@ -86,8 +86,8 @@ pub(super) fn settings_changed(
     Ok(Event::RenewalSettingsChanged(RenewalSettingsChanged { subscription, settings, due }))
 }
 
-/// What was planned applies as a whole or is dropped as a whole; the renewal itself is never given up
-/// for it. Source: domain, section 10, no. 35 and no. 37.
+/// What was planned applies as a whole, or its quantity alone if that still can be, or not at all; the
+/// renewal itself is never given up for it. Source: domain, section 10, no. 35 and no. 37.
 pub(super) fn renew(
     context: &Context<'_>,
     customer: &Customer,
@@ -112,7 +112,11 @@ pub(super) fn renew(
     let (next, dropped) = match s.scheduled.as_ref().map(|planned| renewal.as_planned(planned)) {
         None => (as_before()?, None),
         Some(Ok(next)) => (next, None),
-        Some(Err(cause)) => (as_before()?, drop_in_any_case(s, cause)),
+        Some(Err(cause)) => {
+            let quantity_alone = s.scheduled.as_ref().map(|planned| unplanned(planned.quantity));
+            let kept = quantity_alone.and_then(|alone| renewal.as_planned(&alone).ok());
+            (kept.map_or_else(as_before, Ok)?, drop_in_any_case(s, cause))
+        }
     };
     let shortfalls = shortfalls(customer, s, &next);
     let renewed = renewed(context, customer, programme, s, next)?;

@@ -31,7 +31,11 @@ pub(super) fn quantity(
     }
     let programme = context.programme(customer)?;
     let settings = RenewalSettings { quantity: c.quantity, ..planned };
-    Renewal { context, customer, programme, s }.keeps_limits(&settings)?;
+    let renewal = Renewal { context, customer, programme, s };
+    renewal.keeps_limits(&settings)?;
+    if s.scheduled.is_some() {
+        renewal.sold(&settings)?;
+    }
     let due = renewal_due(s.term.end)?.date_naive();
 
     Ok(vec![Event::RenewalQuantityScheduled(RenewalQuantityScheduled {

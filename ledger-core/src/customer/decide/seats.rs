@@ -9,11 +9,11 @@ use super::limits::{
     shortfall_after, sum, take,
 };
 use super::promotions::within_promotion;
-use super::purchase::enough_for_base;
+use super::purchase::{enough_for_base, keeps_share};
 use super::trials::not_on_trial;
 use super::{
     Context, Rejection, basis, changeable, changeable_or_suspended, drop_in_any_case,
-    drop_scheduled, may_order, reopens_at,
+    drop_scheduled, reopens_at,
 };
 use crate::calendar::add_hours;
 use crate::catalogue::{ProductKind, Programme};
@@ -61,7 +61,6 @@ pub(super) fn add(
     customer: &Customer,
     c: &AddSeats,
 ) -> Result<Vec<Event>, Rejection> {
-    may_order(context, customer)?;
     let s = changeable(context, customer, &c.subscription)?;
     not_on_trial(s)?;
     not_zero(c.seats)?;
@@ -102,7 +101,6 @@ pub(super) fn remove(
     customer: &Customer,
     c: &RemoveSeats,
 ) -> Result<Vec<Event>, Rejection> {
-    may_order(context, customer)?;
     let s = changeable(context, customer, &c.subscription)?;
     not_on_trial(s)?;
     not_zero(c.seats)?;
@@ -126,6 +124,9 @@ pub(super) fn remove(
     let to = s.quantity.saturating_sub(c.seats);
     let seats_min = offer.map_or(1, |offer| offer.seats_min);
     not_below_minimum(&s.offer, seats_min, to)?;
+    if let Some(offer) = offer {
+        keeps_share(customer, &s.offer, offer, |held| held.saturating_sub(c.seats))?;
+    }
     not_below_assigned(programme, customer, &s.offer, c.seats)?;
     let basis = basis(programme, s, context.today(), s.quantity)?;
     let rules = context.rules(customer)?;
@@ -156,7 +157,6 @@ pub(super) fn cancel(
     customer: &Customer,
     c: &Cancel,
 ) -> Result<Vec<Event>, Rejection> {
-    may_order(context, customer)?;
     let s = changeable_or_suspended(context, customer, &c.subscription)?;
     let programme = context.programme(customer)?;
     if s.kind != TermKind::Extended && !s.is_cancellable(context.now) {

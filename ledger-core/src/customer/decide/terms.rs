@@ -4,7 +4,7 @@
 
 use super::limits::{not_too_many_updates, sum};
 use super::purchase::first_charge;
-use super::seats::{Windows, windows};
+use super::seats::windows;
 use super::trials::not_on_trial;
 use super::{
     Context, Rejection, anchor_rule, basis, by_scheduler, changeable, drop_in_any_case,
@@ -43,8 +43,7 @@ pub(super) fn change(
     let credit = basis(programme, s, context.today(), s.quantity)?;
     let term = term(context.today(), plan.term)?;
     let basis = first_charge(programme, plan, term, quote.price, s.quantity)?;
-    let Windows { cancel_until, reduce_until, full_refund_before } =
-        windows(context, programme, offer.kind)?;
+    let reducible = windows(context, programme, offer.kind)?.reduce_until.is_some();
 
     let mut events = vec![Event::TermChanged(TermChanged {
         subscription: s.id.clone(),
@@ -54,9 +53,9 @@ pub(super) fn change(
         term,
         started_at: context.now,
         lot: sum(s.last_lot, 1)?,
-        cancel_until,
-        reduce_until,
-        full_refund_before,
+        cancel_until: s.cancel_until,
+        reduce_until: s.cancel_until.filter(|_| reducible),
+        full_refund_before: None,
         credit,
         basis,
         price_list: quote.price_list,

@@ -96,7 +96,7 @@ fn may_be_tried(
         return Err(Rejection::TrialNotForSegment { segment });
     }
     may_be_sold(customer, programme, id, offer, false)?;
-    let has_had = customer.subscriptions.values().any(|s| s.offer == *id);
+    let has_had = customer.tried.contains(id) || customer.bought.contains(id);
     if has_had || customer.external.contains_key(id) {
         return Err(Rejection::TrialOnlyOnce { offer: id.clone() });
     }

@@ -140,10 +140,11 @@ fn events(asked: &Asked<'_>, landing: Landing) -> Result<Vec<Event>, Rejection> 
 
 /// What was planned for the source: nothing is left to plan for when all its seats move.
 fn dropped(asked: &Asked<'_>) -> Result<Option<Event>, Rejection> {
-    if asked.is_full() {
-        return Ok(drop_in_any_case(asked.source, DropCause::Upgraded));
+    if !asked.is_full() {
+        drop_scheduled(asked.programme, asked.source, DropCause::Upgraded)?;
     }
-    drop_scheduled(asked.programme, asked.source, DropCause::Upgraded)
+    // A planned quantity would bring back the seats that moved.
+    Ok(drop_in_any_case(asked.source, DropCause::Upgraded))
 }
 
 fn shortfalls(asked: &Asked<'_>) -> impl Iterator<Item = Event> {

@@ -37,8 +37,8 @@ pub struct OpeningBalanceImported {
     pub unit_price: Money,
     /// First and last day of the current term.
     pub term: Period,
-    /// When it was bought.
-    pub bought_at: DateTime<Utc>,
+    /// When it was bought; `None`: not known.
+    pub bought_at: Option<DateTime<Utc>>,
     /// What happens at the end of the term.
     pub end_of_term: EndOfTermAction,
     /// Until when, included, it can be cancelled; `None`: it cannot.
@@ -72,4 +72,6 @@ pub struct CorrectionRecorded {
     pub unit_price: Option<Money>,
     /// What happens at the end of the term, if it was wrong.
     pub end_of_term: Option<EndOfTermAction>,
+    /// Rules in force then; `None`: there was no catalogue.
+    pub rules: Option<RuleSet>,
 }

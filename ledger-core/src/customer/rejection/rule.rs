@@ -351,6 +351,11 @@ impl Rejection {
             Self::NotDueYet { .. } => {
                 ("NOT_DUE_YET", "time brings nothing about before its time", "design, section 4")
             }
+            Self::UserUnknown { .. } => (
+                "USER_UNKNOWN",
+                "what is known of a person is kept for users only",
+                "design, section 4 (personal data)",
+            ),
             Self::AskForSeats { .. } => (
                 "ASK_FOR_SEATS",
                 "in this programme seats are bought and given back by request",

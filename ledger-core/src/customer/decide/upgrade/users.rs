@@ -62,7 +62,8 @@ impl Change<'_> {
         if self.target.is_for_company {
             return Some(ByHandReason::CompanyLicence);
         }
-        let usage_location = &assignment.usage_location;
+        let works_in = self.customer.users.get(user).and_then(Option::as_ref);
+        let usage_location = works_in.unwrap_or(&assignment.usage_location);
         if self.target.prohibited_locations.contains(usage_location) {
             let usage_location = usage_location.clone();
             return Some(ByHandReason::ProhibitedLocation { usage_location });
