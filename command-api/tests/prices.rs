@@ -52,7 +52,7 @@ async fn an_imported_price_is_charged_and_the_same_file_again_changes_nothing() 
     assert_eq!(import(&server, "", E3).await.ok()["unchanged"], true);
     let other = import(&server, "", &E3.replace("240.00", "250.00")).await;
     let problem = other.problem(422, "CATALOGUE_INVALID");
-    assert!(problem["detail"].as_str().unwrap().contains("with another content"), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("as something else"), "{problem}");
 }
 
 #[tokio::test]

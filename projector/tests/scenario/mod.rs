@@ -31,7 +31,11 @@ impl Scenario {
         let options = LedgerOptions::default();
         let ledger = Ledger::open(MemoryLog::new(), MemoryLog::new(), options).await.unwrap();
         let mut scenario = Self { ledger, commands: 0 };
-        let catalogue: Catalogue = toml::from_str(SEEDS_TOML).unwrap();
+        let mut catalogue: Catalogue = toml::from_str(SEEDS_TOML).unwrap();
+        // The story upgrades into what was bought the same week.
+        for programme in catalogue.programmes.values_mut() {
+            programme.upgrades.refuses_target_in_window = false;
+        }
         let import = json!({ "command": "ImportCatalogue", "catalogue": catalogue });
         scenario.execute(StreamId::Catalogue, "2026-01-01T08:00:00Z", import).await.unwrap();
         scenario
