@@ -131,7 +131,7 @@ impl Rules {
         Self {
             catalogue: toml::from_str(SEEDS_TOML).unwrap(),
             customer: CustomerId::try_new("acme").unwrap(),
-            actor: Actor { id: ActorId::try_new("bench").unwrap(), role: Role::ResellerAdmin },
+            actor: Actor { id: ActorId::try_new("bench").unwrap(), role: Role::CustomerAdmin },
         }
     }
 
@@ -182,7 +182,7 @@ impl World {
 
     fn customers(&self, command: Command) -> Request {
         let acme = StreamId::Customer(CustomerId::try_new("acme").unwrap());
-        self.request(acme, Role::ResellerAdmin, command)
+        self.request(acme, Role::CustomerAdmin, command)
     }
 
     fn request(&self, stream: StreamId, role: Role, command: Command) -> Request {
