@@ -5,6 +5,7 @@
 
 use chrono::Days;
 
+use super::lifecycle::deleted;
 use super::limits::{
     not_above_maximum, not_below_assigned, not_below_minimum, not_too_many_updates, not_zero,
     shortfall_after, sum,
@@ -299,14 +300,21 @@ fn begin_or_end(
     Ok(events)
 }
 
+/// The trial is over. One that was suspended for a limited time leaves nothing, like a paid term that
+/// ends during such a suspension.
 fn over(customer: &Customer, s: &Subscription) -> Vec<Event> {
-    let mut events = vec![Event::SubscriptionExpired(SubscriptionExpired {
-        subscription: s.id.clone(),
-        offer: s.offer.clone(),
-        quantity: s.quantity,
-        term_end: s.term.end,
-        disable_at: None,
-    })];
+    let over = if s.delete_at.is_some() {
+        deleted(s)
+    } else {
+        Event::SubscriptionExpired(SubscriptionExpired {
+            subscription: s.id.clone(),
+            offer: s.offer.clone(),
+            quantity: s.quantity,
+            term_end: s.term.end,
+            disable_at: None,
+        })
+    };
+    let mut events = vec![over];
     events.extend(drop_in_any_case(s, DropCause::NotRenewed));
     events.extend(shortfall_after(customer, &s.offer, 0, s.seats_in_service()));
     events
