@@ -340,6 +340,8 @@ pub enum Rejection {
         subscription: SubscriptionId,
         /// Until when its window is open.
         until: DateTime<Utc>,
+        /// Whether it closes before the next term begins, which opens another.
+        closes_in_term: bool,
     },
     /// The target's term ends before the source's.
     #[error("the target's term ends on {target_end}, before the source's on {source_end}")]

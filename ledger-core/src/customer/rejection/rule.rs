@@ -541,7 +541,7 @@ impl Rejection {
     /// waiting does not help.
     #[must_use]
     pub fn succeeds_at(&self) -> Option<DateTime<Utc>> {
-        if let Self::TargetInWindow { until, .. } = self {
+        if let Self::TargetInWindow { until, closes_in_term: true, .. } = self {
             return until.checked_add_signed(TimeDelta::milliseconds(1));
         }
         if let Self::TooEarly { due_at, .. } | Self::NotDueYet { due_at } = self {

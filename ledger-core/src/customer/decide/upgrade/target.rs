@@ -7,7 +7,9 @@ use super::super::promotions::{promoted, within_promotion};
 use super::super::trials::not_on_trial;
 use super::super::{Rejection, anchor_rule, basis, changeable, drop_scheduled, exact, known};
 use super::Asked;
-use crate::calendar::{AnchorRule, BillingCycle, Period, TermDuration, charge_cycle, term};
+use crate::calendar::{
+    AnchorRule, BillingCycle, Period, TermDuration, charge_cycle, renewal_due, term,
+};
 use crate::customer::command::{EndDate, NewTarget};
 use crate::customer::event::{
     AppliedPromotion, ChargeBasis, DropCause, Event, GrownSubscription, NewSubscription,
@@ -237,7 +239,12 @@ fn past_its_window(asked: &Asked<'_>, target: &Subscription) -> Result<(), Rejec
         Some(until)
             if asked.programme.upgrades.refuses_target_in_window && asked.context.now <= until =>
         {
-            Err(Rejection::TargetInWindow { subscription: target.id.clone(), until })
+            let closes_in_term = until < renewal_due(target.term.end)?;
+            Err(Rejection::TargetInWindow {
+                subscription: target.id.clone(),
+                until,
+                closes_in_term,
+            })
         }
         Some(_) | None => Ok(()),
     }
