@@ -102,6 +102,78 @@ impl Period {
     }
 }
 
+/// A calendar month, UTC: one billing period. In text `2024-03`. Source: domain, section 4.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Month(NaiveDate);
+
+/// The text is no month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is no month such as 2024-03")]
+pub struct NotAMonth;
+
+impl Month {
+    /// The month that `day` lies in.
+    #[must_use]
+    pub fn of(day: NaiveDate) -> Self {
+        Self(day.with_day(1).unwrap_or(day))
+    }
+
+    /// Its first day.
+    #[must_use]
+    pub const fn first(self) -> NaiveDate {
+        self.0
+    }
+
+    /// Its last day.
+    ///
+    /// # Errors
+    ///
+    /// [`DateOutOfRange`] in the last month of the calendar.
+    pub fn last(self) -> Result<NaiveDate, DateOutOfRange> {
+        in_range(self.next()?.0.checked_sub_days(Days::new(1)))
+    }
+
+    /// The month after it.
+    ///
+    /// # Errors
+    ///
+    /// [`DateOutOfRange`] in the last month of the calendar.
+    pub fn next(self) -> Result<Self, DateOutOfRange> {
+        in_range(self.0.checked_add_months(Months::new(1))).map(Self)
+    }
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.0.year(), self.0.month())
+    }
+}
+
+impl std::str::FromStr for Month {
+    type Err = NotAMonth;
+
+    fn from_str(text: &str) -> Result<Self, NotAMonth> {
+        let day = text.is_ascii().then(|| format!("{text}-01").parse::<NaiveDate>().ok()).flatten();
+        let month = day.and_then(|day| in_range(Some(day)).ok()).map(Self);
+        month.filter(|month| month.to_string() == text).ok_or(NotAMonth)
+    }
+}
+
+impl TryFrom<String> for Month {
+    type Error = NotAMonth;
+
+    fn try_from(text: String) -> Result<Self, NotAMonth> {
+        text.parse()
+    }
+}
+
+impl From<Month> for String {
+    fn from(month: Month) -> Self {
+        month.to_string()
+    }
+}
+
 /// Returns the term of `duration` that starts on `start`.
 ///
 /// The last day is the day before the (clamped) anniversary: 31 January plus one month ends on
@@ -284,6 +356,18 @@ mod tests {
         assert_eq!(days("2021-02-25"), 28);
         assert_eq!(days("2021-03-21"), 31);
         assert_eq!(days("2024-02-21"), 29);
+    }
+
+    #[test]
+    fn a_month_is_written_as_year_and_month() {
+        let month: Month = "2024-02".parse().unwrap();
+        assert_eq!(month, Month::of(day("2024-02-29")));
+        assert_eq!((month.first(), month.last()), (day("2024-02-01"), Ok(day("2024-02-29"))));
+        assert_eq!(month.next().unwrap().to_string(), "2024-03");
+        for text in ["", "2024", "2024-13", "2024-2", "2024-02-01", " 2024-02", "2024-02 ", "é"] {
+            assert_eq!(text.parse::<Month>(), Err(NotAMonth), "{text:?}");
+        }
+        assert_eq!("9999-12".parse::<Month>().unwrap().next(), Err(DateOutOfRange));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub enum ChargeType {
     New,
     /// Renewal into a new term.
     Renew,
+    /// A further charge cycle inside a term.
+    CycleCharge,
     /// Credit and charge of added seats.
     AddQuantity,
     /// Credit and charge of removed seats.
@@ -33,9 +35,10 @@ pub enum ChargeType {
 /// One line of a bill, with everything it was computed from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChargeLine {
-    /// The causing event's id and the line's number in it: `customer/version.event/line`.
+    /// The causing event's id and the line's number in it, `customer/version.event/line`; of a further
+    /// charge cycle, `customer/subscription/first day`.
     pub id: String,
-    /// Id of the event; lines that belong together share it.
+    /// Id of the event, which lines that belong together share; of a further charge cycle, its own id.
     pub reference_id: String,
     /// Why.
     pub charge_type: ChargeType,
@@ -87,8 +90,29 @@ pub fn lines(event_id: &str, event: &Event) -> Result<Vec<ChargeLine>, MoneyErro
     drafts
         .into_iter()
         .enumerate()
-        .map(|(index, draft)| line(event_id, index, &draft, rules))
+        .map(|(index, draft)| {
+            let id = format!("{event_id}/{}", index.saturating_add(1));
+            line(id, event_id.to_owned(), &draft, rules)
+        })
         .collect()
+}
+
+/// Returns the line of a further charge cycle of a term: no event of its own, only time passing.
+///
+/// # Errors
+///
+/// As [`lines`].
+pub fn cycle_line(
+    id: String,
+    (subscription, offer): (&SubscriptionId, &OfferId),
+    quantity: u32,
+    basis: &ChargeBasis,
+    rules: &RuleSet,
+) -> Result<ChargeLine, MoneyError> {
+    let quantity = i64::from(quantity);
+    let charge_type = ChargeType::CycleCharge;
+    let draft = Draft { charge_type, subscription, offer, quantity, basis };
+    line(id.clone(), id, &draft, rules)
 }
 
 #[expect(clippy::too_many_lines, reason = "a table, read as a whole")]
@@ -242,7 +266,11 @@ fn drafts<'a>(event: &'a Event) -> Option<(Vec<Draft<'a>>, &'a RuleSet)> {
         | Event::CatalogueImported(_)
         | Event::PriceListImported(_)
         | Event::OfferMatrixImported(_)
-        | Event::PolicySet(_) => None,
+        | Event::PolicySet(_)
+        | Event::BillingTermsSet(_)
+        | Event::ExchangeRatesImported(_)
+        | Event::PeriodClosed(_)
+        | Event::ReconciliationRecorded(_) => None,
     }
 }
 
@@ -258,8 +286,8 @@ fn pair<'a>(
 }
 
 fn line(
-    event_id: &str,
-    index: usize,
+    id: String,
+    reference_id: String,
     draft: &Draft<'_>,
     rules: &RuleSet,
 ) -> Result<ChargeLine, MoneyError> {
@@ -271,8 +299,8 @@ fn line(
         basis.unit_price.amount, draft.quantity, prorated.total.amount, basis.rounding
     );
     Ok(ChargeLine {
-        id: format!("{event_id}/{}", index.saturating_add(1)),
-        reference_id: event_id.to_owned(),
+        id,
+        reference_id,
         charge_type: draft.charge_type,
         subscription: draft.subscription.clone(),
         offer: draft.offer.clone(),

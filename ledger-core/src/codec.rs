@@ -156,6 +156,10 @@ events! {
     PriceListImported = 1;
     OfferMatrixImported = 1;
     PolicySet = 1;
+    BillingTermsSet = 1;
+    ExchangeRatesImported = 1;
+    PeriodClosed = 1;
+    ReconciliationRecorded = 1;
 }
 
 /// The layout inside: big-endian, fixed width, so that it can be read without this crate.

@@ -191,6 +191,9 @@ text_type!(
     /// The id a caller gives to one command, kept across retries of it.
     CommandId, visible);
 text_type!(
+    /// The name of a set of exchange rates.
+    RateId, token);
+text_type!(
     /// The name of a backup: a folder in the folder of backups.
     BackupName, token);
 text_type!(
@@ -235,6 +238,8 @@ pub struct Actor {
 pub enum StreamId {
     /// Offers, plans, prices and programmes.
     Catalogue,
+    /// Taxes, margins, exchange rates, closed billing periods and reconciliations.
+    Billing,
     /// Everything that happened to one customer.
     Customer(CustomerId),
 }
@@ -244,7 +249,7 @@ impl StreamId {
     #[must_use]
     pub fn customer(&self) -> Option<&CustomerId> {
         match self {
-            Self::Catalogue => None,
+            Self::Catalogue | Self::Billing => None,
             Self::Customer(id) => Some(id),
         }
     }
@@ -254,6 +259,7 @@ impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Catalogue => f.write_str("catalogue"),
+            Self::Billing => f.write_str("billing"),
             Self::Customer(id) => write!(f, "customer/{id}"),
         }
     }
@@ -280,9 +286,10 @@ impl FromStr for StreamId {
         match text.strip_prefix("customer/") {
             Some(id) => Ok(Self::Customer(CustomerId::try_new(id)?)),
             None if text == "catalogue" => Ok(Self::Catalogue),
+            None if text == "billing" => Ok(Self::Billing),
             None => Err(IdError::Forbidden {
                 character: text.chars().next().unwrap_or(' '),
-                allowed: "\"catalogue\" and \"customer/ID\"",
+                allowed: "\"catalogue\", \"billing\" and \"customer/ID\"",
             }),
         }
     }
@@ -320,9 +327,11 @@ mod tests {
 
     #[test]
     fn a_stream_is_named_by_its_text() {
-        for stream in
-            [StreamId::Catalogue, StreamId::Customer(CustomerId::try_new("acme").unwrap())]
-        {
+        for stream in [
+            StreamId::Catalogue,
+            StreamId::Billing,
+            StreamId::Customer(CustomerId::try_new("acme").unwrap()),
+        ] {
             assert_eq!(StreamId::try_from(stream.to_string()), Ok(stream));
         }
         assert!(StreamId::try_from("nothing".to_owned()).is_err());

@@ -26,12 +26,13 @@ pub use self::outcome::{ExecuteError, Outcome, Preview};
 pub use self::request::Request;
 use self::request::{Asked, effective_at, encode_all, seal};
 use self::streams::{holds, last_recorded_at, open_stream, read_one, read_sealed, read_stream};
+use crate::billing::{Books, Draw, Drawn, decide_billing, learn_billing};
 use crate::calendar::to_millis;
 use crate::catalogue::Catalogues;
 use crate::commit::{EncodedEvent, SealedCommit};
 use crate::customer::{
-    Context, Customer, Event, Profile, Warning, advice, decide, decide_catalogue, evolve, learn,
-    warnings,
+    Command, Context, Customer, Event, Profile, Warning, advice, decide, decide_catalogue, evolve,
+    learn, warnings,
 };
 use crate::ids::{CustomerId, StreamId};
 use crate::record::{Recorded, Refusal, charge_lines};
@@ -85,6 +86,26 @@ impl Imported {
     }
 }
 
+/// What was recorded about bills so far, and the version of its stream.
+#[derive(Debug, Default)]
+struct Billed {
+    version: u64,
+    books: Arc<Books>,
+}
+
+impl Billed {
+    /// Adds what a commit of the stream of billing brought, once and in order.
+    fn add(&mut self, recorded: &Recorded) {
+        let commit = recorded.commit();
+        if commit.version != self.version.saturating_add(1) {
+            return;
+        }
+        self.version = commit.version;
+        let learn = |books, event| learn_billing(books, commit.recorded_at, event);
+        self.books = Arc::new(recorded.events.iter().fold((*self.books).clone(), learn));
+    }
+}
+
 /// The ledger: validates commands against what their customer's events made, and appends.
 ///
 /// `log` holds what happened; `journal` holds the commands that changed nothing, so that they are
@@ -94,6 +115,7 @@ pub struct Ledger<L> {
     log: L,
     journal: L,
     imported: RwLock<Imported>,
+    billed: RwLock<Billed>,
     /// The last instant at which anything was recorded; time never runs behind it.
     latest: Mutex<Option<DateTime<Utc>>>,
     accounts: Accounts,
@@ -123,13 +145,14 @@ impl<L: CommitLog> Ledger<L> {
             log,
             journal,
             imported: RwLock::default(),
+            billed: RwLock::default(),
             latest: Mutex::new(latest),
             accounts: Accounts::new(options.cache_bytes),
             snapshots: options.snapshots,
             places: Semaphore::new(options.in_flight_max),
             turns: Semaphore::new(options.in_flight_max),
         };
-        ledger.load_catalogues().await?;
+        ledger.load_data().await?;
         Ok(ledger)
     }
 
@@ -158,6 +181,12 @@ impl<L: CommitLog> Ledger<L> {
     fn recorded(&self, at: DateTime<Utc>) {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         *latest = (*latest).max(Some(at));
+    }
+
+    /// Everything that was recorded about bills so far.
+    #[must_use]
+    pub fn books(&self) -> Arc<Books> {
+        Arc::clone(&self.billed.read().unwrap_or_else(PoisonError::into_inner).books)
     }
 
     /// The catalogues imported so far.
@@ -227,12 +256,13 @@ impl<L: CommitLog> Ledger<L> {
                 continue;
             }
             differs?;
-            // A catalogue is decided on what all can see already.
-            if *stream == StreamId::Catalogue && !account.settled().await {
+            // A catalogue, or a bill, is decided on what all can see already.
+            if stream.customer().is_none() && !account.settled().await {
                 continue;
             }
+            let drawn = self.draw(&asked.request).await?;
             let now = account.now(self.now(asked.request.now));
-            let done = match self.decide(&asked.request, &account, now) {
+            let done = match self.decide(&asked.request, &account, now, drawn.as_ref()) {
                 Decision::Events(events) => {
                     self.append(&asked, account, turn.take(), now, events).await
                 }
@@ -295,7 +325,8 @@ impl<L: CommitLog> Ledger<L> {
             Vec::new()
         } else {
             expect_version(&asked.request, &account)?;
-            match self.decide(&asked.request, &account, now) {
+            let drawn = self.draw(&asked.request).await?;
+            match self.decide(&asked.request, &account, now, drawn.as_ref()) {
                 Decision::Events(events) => events,
                 Decision::AlreadySo => Vec::new(),
                 Decision::Refused(refusal) => {
@@ -459,7 +490,7 @@ impl<L: CommitLog> Ledger<L> {
         account.is_loaded = true;
         self.weigh(stream, account);
         self.keep_snapshot(stream, account);
-        self.load_catalogues().await?;
+        self.load_data().await?;
         Ok(true)
     }
 
@@ -507,12 +538,16 @@ impl<L: CommitLog> Ledger<L> {
 
     /// Learns what was imported without us seeing it: by another process, or by a caller who went away
     /// before the answer.
-    async fn load_catalogues(&self) -> Result<(), ExecuteError> {
-        let known = self.imported.read().unwrap_or_else(PoisonError::into_inner).version;
-        if known < self.log.head(&StreamId::Catalogue).version {
+    async fn load_data(&self) -> Result<(), ExecuteError> {
+        let catalogue = self.imported.read().unwrap_or_else(PoisonError::into_inner).version;
+        let billing = self.billed.read().unwrap_or_else(PoisonError::into_inner).version;
+        for (stream, known) in [(StreamId::Catalogue, catalogue), (StreamId::Billing, billing)] {
+            if self.log.head(&stream).version <= known {
+                continue;
+            }
             let next = known.saturating_add(1);
             // One by one: a price list is large.
-            let mut stored = open_stream(&self.log, &StreamId::Catalogue, next).await?;
+            let mut stored = open_stream(&self.log, &stream, next).await?;
             while let Some(stored) = stored.try_next().await? {
                 self.learn(&Recorded::read(stored)?);
             }
@@ -590,12 +625,31 @@ impl<L: CommitLog> Ledger<L> {
         ask(&Context { customer, now, effective_at, actor, catalogue })
     }
 
-    fn decide(&self, request: &Request, account: &Account, now: DateTime<Utc>) -> Decision {
+    /// What there is to bill in the period that is to be closed: read from the whole log.
+    async fn draw(&self, request: &Request) -> Result<Option<Drawn>, ExecuteError> {
+        let Command::ClosePeriod(close) = &request.command else { return Ok(None) };
+        let books = self.books();
+        let mut draw = Draw::new(&books, close.period);
+        let mut stored = self.log.read_from(1);
+        while let Some(stored) = stored.try_next().await? {
+            draw.add(&Recorded::read(stored)?)?;
+        }
+        Ok(Some(draw.finish()?))
+    }
+
+    fn decide(
+        &self,
+        request: &Request,
+        account: &Account,
+        now: DateTime<Utc>,
+        drawn: Option<&Drawn>,
+    ) -> Decision {
         let decided = match &request.stream {
             StreamId::Catalogue => {
                 let imported = self.imported.read().unwrap_or_else(PoisonError::into_inner);
                 decide_catalogue(&imported.catalogues, &request.command)
             }
+            StreamId::Billing => decide_billing(&self.books(), drawn, now, &request.command),
             StreamId::Customer(customer) => self.in_context(request, customer, now, |context| {
                 decide(context, account.customer.as_ref(), &request.command)
             }),
@@ -632,8 +686,14 @@ impl<L: CommitLog> Ledger<L> {
 
     fn learn(&self, recorded: &Recorded) {
         self.recorded(recorded.commit().recorded_at);
-        if recorded.commit().stream == StreamId::Catalogue {
-            self.imported.write().unwrap_or_else(PoisonError::into_inner).add(recorded);
+        match &recorded.commit().stream {
+            StreamId::Catalogue => {
+                self.imported.write().unwrap_or_else(PoisonError::into_inner).add(recorded);
+            }
+            StreamId::Billing => {
+                self.billed.write().unwrap_or_else(PoisonError::into_inner).add(recorded);
+            }
+            StreamId::Customer(_) => {}
         }
     }
 }

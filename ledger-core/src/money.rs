@@ -112,6 +112,8 @@ pub enum RoundingPolicy {
     LineTruncate,
     /// The whole line is rounded to the nearest, halves away from zero.
     LineHalfUp,
+    /// The same, and then its tax, on its own: the tax of a bill is the sum of its lines' taxes.
+    FeeThenTax,
 }
 
 impl fmt::Display for RoundingPolicy {
@@ -120,6 +122,7 @@ impl fmt::Display for RoundingPolicy {
             Self::UnitTruncate => "unit-truncate",
             Self::LineTruncate => "line-truncate",
             Self::LineHalfUp => "line-half-up",
+            Self::FeeThenTax => "fee-then-tax",
         })
     }
 }
@@ -168,7 +171,7 @@ pub fn prorate(
             let line = shared(times(all_days, quantity)?)?;
             (unit, line.round_dp_with_strategy(digits, RoundingStrategy::ToZero))
         }
-        RoundingPolicy::LineHalfUp => {
+        RoundingPolicy::LineHalfUp | RoundingPolicy::FeeThenTax => {
             let line = shared(times(all_days, quantity)?)?;
             (unit, line.round_dp_with_strategy(digits, RoundingStrategy::MidpointAwayFromZero))
         }
@@ -176,6 +179,21 @@ pub fn prorate(
     let mut amount = amount;
     amount.rescale(digits);
     Ok(Prorated { effective_unit_price, total: Money { amount, currency: unit_price.currency } })
+}
+
+/// Returns `percent` hundredths of `amount`, rounded to the nearest, halves away from zero: a tax or a
+/// margin.
+///
+/// # Errors
+///
+/// [`MoneyError`] when the result is too large.
+pub fn share(amount: Money, percent: Decimal) -> Result<Money, MoneyError> {
+    let exact = amount.amount.checked_mul(percent).ok_or(MoneyError::Overflow)?;
+    let exact = exact.checked_div(Decimal::ONE_HUNDRED).ok_or(MoneyError::Overflow)?;
+    let digits = amount.currency.digits();
+    let mut rounded = exact.round_dp_with_strategy(digits, RoundingStrategy::MidpointAwayFromZero);
+    rounded.rescale(digits);
+    Ok(Money { amount: rounded, currency: amount.currency })
 }
 
 #[cfg(test)]

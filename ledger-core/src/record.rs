@@ -51,8 +51,8 @@ impl Recorded {
         self.sealed.commit()
     }
 
-    /// Id of the event with this index: `customer/version.ordinal`, or `@catalogue/version.ordinal`;
-    /// the first ordinal is 1.
+    /// Id of the event with this index: `customer/version.ordinal`, or `@catalogue/...` and
+    /// `@billing/...`; the first ordinal is 1.
     #[must_use]
     pub fn event_id(&self, index: usize) -> String {
         event_id(self.commit(), index)
@@ -70,7 +70,11 @@ impl Recorded {
 
 fn event_id(commit: &Commit, index: usize) -> String {
     // No customer's id contains an @.
-    let owner = commit.stream.customer().map_or("@catalogue", |customer| customer.as_str());
+    let owner = match &commit.stream {
+        StreamId::Catalogue => "@catalogue",
+        StreamId::Billing => "@billing",
+        StreamId::Customer(customer) => customer.as_str(),
+    };
     format!("{owner}/{}.{}", commit.version, index.saturating_add(1))
 }
 

@@ -1,6 +1,7 @@
-//! What may be asked of a customer's account, and of the catalogue.
+//! What may be asked of a customer's account, of the catalogue, and of billing.
 
 mod account;
+mod billing;
 mod catalogue;
 mod licences;
 mod opening;
@@ -14,6 +15,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use self::account::*;
+pub use self::billing::*;
 pub use self::catalogue::*;
 pub use self::licences::*;
 pub use self::opening::*;
@@ -158,6 +160,14 @@ commands! {
     ImportOfferMatrix,
     /// Sets the rules of one programme. Goes to the catalogue's stream.
     SetPolicy,
+    /// Sets how bills are made out. Goes to the stream of billing.
+    SetBillingTerms,
+    /// Imports exchange rates. Goes to the stream of billing.
+    ImportExchangeRates,
+    /// Closes a billing period. Goes to the stream of billing.
+    ClosePeriod,
+    /// Records what came of comparing a vendor's invoice. Goes to the stream of billing.
+    RecordReconciliation,
 }
 
 impl Command {

@@ -129,6 +129,12 @@ pub fn decide(
         | Command::SetPolicy(_) => {
             Err(Rejection::WrongStream { command: command.name(), belongs_to: "the catalogue" })
         }
+        Command::SetBillingTerms(_)
+        | Command::ImportExchangeRates(_)
+        | Command::ClosePeriod(_)
+        | Command::RecordReconciliation(_) => {
+            Err(Rejection::WrongStream { command: command.name(), belongs_to: "billing" })
+        }
     }
 }
 

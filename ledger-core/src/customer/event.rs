@@ -4,6 +4,7 @@
 //! variants of an enum go behind the ones there are.
 
 mod account;
+mod billing;
 mod catalogue;
 mod licences;
 mod opening;
@@ -15,6 +16,7 @@ mod upgrades;
 use serde::{Deserialize, Serialize};
 
 pub use self::account::*;
+pub use self::billing::*;
 pub use self::catalogue::*;
 pub use self::licences::*;
 pub use self::opening::*;
@@ -158,6 +160,14 @@ events! {
     OfferMatrixImported,
     /// The rules of one programme were set.
     PolicySet,
+    /// How bills are made out was set.
+    BillingTermsSet,
+    /// Exchange rates were imported.
+    ExchangeRatesImported,
+    /// A billing period was closed.
+    PeriodClosed,
+    /// A vendor's invoice was compared with the ledger.
+    ReconciliationRecorded,
 }
 
 impl Event {
@@ -219,7 +229,11 @@ impl Event {
             | Self::CatalogueImported(_)
             | Self::PriceListImported(_)
             | Self::OfferMatrixImported(_)
-            | Self::PolicySet(_) => None,
+            | Self::PolicySet(_)
+            | Self::BillingTermsSet(_)
+            | Self::ExchangeRatesImported(_)
+            | Self::PeriodClosed(_)
+            | Self::ReconciliationRecorded(_) => None,
         }
     }
 
@@ -281,7 +295,11 @@ impl Event {
             | Self::CatalogueImported(_)
             | Self::PriceListImported(_)
             | Self::OfferMatrixImported(_)
-            | Self::PolicySet(_) => None,
+            | Self::PolicySet(_)
+            | Self::BillingTermsSet(_)
+            | Self::ExchangeRatesImported(_)
+            | Self::PeriodClosed(_)
+            | Self::ReconciliationRecorded(_) => None,
         }
     }
 }

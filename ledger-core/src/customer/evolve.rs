@@ -246,7 +246,11 @@ fn apply(customer: &mut Customer, event: &Event) {
         | Event::CatalogueImported(_)
         | Event::PriceListImported(_)
         | Event::OfferMatrixImported(_)
-        | Event::PolicySet(_) => {}
+        | Event::PolicySet(_)
+        | Event::BillingTermsSet(_)
+        | Event::ExchangeRatesImported(_)
+        | Event::PeriodClosed(_)
+        | Event::ReconciliationRecorded(_) => {}
     }
 }
 

@@ -3,11 +3,12 @@
 mod rule;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
 use serde::Serialize;
 
 pub use self::rule::Rule;
 use super::by_hand::MoveByHand;
-use crate::calendar::{BillingCycle, DateOutOfRange, TermDuration};
+use crate::calendar::{BillingCycle, DateOutOfRange, Month, TermDuration};
 use crate::catalogue::Segment;
 use crate::ids::{
     CustomerId, GroupId, OfferId, ProgrammeId, PromotionId, QuantityRequestId, ResellerId,
@@ -851,6 +852,62 @@ pub enum Rejection {
         end_date: NaiveDate,
         /// The days that would be most useful.
         possible: Vec<NaiveDate>,
+    },
+    /// Data for bills contradicts itself, or what was set before.
+    #[error("the data for bills has {} problem(s): {}", problems.len(), problems.join("; "))]
+    BillingDataInvalid {
+        /// One sentence each.
+        problems: Vec<String>,
+    },
+    /// The change would reach back into a closed period.
+    #[error("period {closed} is closed: let it begin on {open_from} or later")]
+    PeriodIsClosed {
+        /// The last closed period.
+        closed: Month,
+        /// The first day that is open.
+        open_from: NaiveDate,
+    },
+    /// The period is not over.
+    #[error("period {period} is not over before {over_at}")]
+    PeriodNotOver {
+        /// The period.
+        period: Month,
+        /// When it is.
+        over_at: DateTime<Utc>,
+    },
+    /// Another period is closed first.
+    #[error("periods are closed in order: {next} is next, not {period}")]
+    PeriodNotNext {
+        /// The period asked for.
+        period: Month,
+        /// The one that is next.
+        next: Month,
+    },
+    /// Nobody has said how bills are made out.
+    #[error("no billing terms hold in {period}: set them first")]
+    NoBillingTerms {
+        /// The period.
+        period: Month,
+    },
+    /// A currency cannot be converted.
+    #[error("no exchange rate from {from} to {to} holds on {day}: import one first")]
+    ExchangeRateMissing {
+        /// Currency of prices.
+        from: Currency,
+        /// Currency of bills.
+        to: Currency,
+        /// Day of the charge.
+        day: NaiveDate,
+    },
+    /// The causes do not explain the whole difference.
+    #[error("in {currency} theirs less ours is {difference}, but the causes sum up to {explained}")]
+    ReconciliationUnbalanced {
+        /// The currency.
+        currency: Currency,
+        /// Theirs less ours.
+        difference: Decimal,
+        /// The sum of the causes.
+        explained: Decimal,
     },
     /// A date left the calendar.
     #[error("{0}")]

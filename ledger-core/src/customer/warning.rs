@@ -257,7 +257,11 @@ fn of_event(event: &Event) -> Vec<Warning> {
         | Event::CatalogueImported(_)
         | Event::PriceListImported(_)
         | Event::OfferMatrixImported(_)
-        | Event::PolicySet(_) => Vec::new(),
+        | Event::PolicySet(_)
+        | Event::BillingTermsSet(_)
+        | Event::ExchangeRatesImported(_)
+        | Event::PeriodClosed(_)
+        | Event::ReconciliationRecorded(_) => Vec::new(),
     }
 }
 

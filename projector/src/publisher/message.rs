@@ -122,7 +122,8 @@ fn nats_subject(step: &Step, event: &Event, kind: &str) -> String {
 
 /// What the event is about, as a path.
 fn about(recorded: &Recorded, event: &Event) -> String {
-    let Some(customer) = recorded.commit().stream.customer() else { return "catalogue".to_owned() };
+    let stream = &recorded.commit().stream;
+    let Some(customer) = stream.customer() else { return stream.to_string() };
     match event.subscription() {
         Some(subscription) => format!("customers/{customer}/subscriptions/{subscription}"),
         None => format!("customers/{customer}"),
@@ -145,7 +146,7 @@ fn data(recorded: &Recorded, event: &Event) -> Result<Value, ViewError> {
     Ok(Value::Object(data))
 }
 
-/// The event's own fields. A catalogue is counted, not sent: messages stay small.
+/// The event's own fields. A catalogue and statements are counted, not sent: messages stay small.
 fn fields(event: &Event) -> Result<Map<String, Value>, ViewError> {
     let value = match event {
         Event::CatalogueImported(e) => json!({
@@ -175,7 +176,18 @@ fn fields(event: &Event) -> Result<Map<String, Value>, ViewError> {
             "effective_from": e.effective_from,
             "programme": e.programme,
         }),
-        Event::CustomerRegistered(_)
+        Event::PeriodClosed(e) => json!({
+            "event": event.name(),
+            "period": e.period,
+            "through": e.through,
+            "root": e.root,
+            "lines": e.lines,
+            "statements": e.statements.len(),
+        }),
+        Event::BillingTermsSet(_)
+        | Event::ExchangeRatesImported(_)
+        | Event::ReconciliationRecorded(_)
+        | Event::CustomerRegistered(_)
         | Event::CustomerChanged(_)
         | Event::AgreementAccepted(_)
         | Event::DelegatedAdminGranted(_)

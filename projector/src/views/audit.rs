@@ -171,7 +171,11 @@ pub fn quantity_changes(event: &Event) -> Vec<Changed<'_>> {
         | Event::CatalogueImported(_)
         | Event::PriceListImported(_)
         | Event::OfferMatrixImported(_)
-        | Event::PolicySet(_) => Vec::new(),
+        | Event::PolicySet(_)
+        | Event::BillingTermsSet(_)
+        | Event::ExchangeRatesImported(_)
+        | Event::PeriodClosed(_)
+        | Event::ReconciliationRecorded(_) => Vec::new(),
     }
 }
 

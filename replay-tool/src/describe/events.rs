@@ -231,6 +231,25 @@ pub fn event(event: &Event) -> String {
             e.programme,
             instant(e.effective_from)
         ),
+        Event::BillingTermsSet(e) => {
+            format!(
+                "billing terms {} set, from {} on, issued by {}",
+                e.version, e.from, e.terms.issuer
+            )
+        }
+        Event::ExchangeRatesImported(e) => {
+            format!("exchange rates {} imported, from {} on, {} pairs", e.id, e.from, e.rates.len())
+        }
+        Event::PeriodClosed(e) => format!(
+            "period {} closed through position {}, {} lines, {} statements",
+            e.period,
+            e.through,
+            e.lines,
+            e.statements.len()
+        ),
+        Event::ReconciliationRecorded(e) => {
+            format!("{} compared with the ledger for period {}", e.file, e.period)
+        }
         Event::CatalogueImported(e) => format!(
             "catalogue {} imported, in force from {}",
             e.catalogue.version,

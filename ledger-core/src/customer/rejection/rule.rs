@@ -520,6 +520,41 @@ impl Rejection {
                 "a chosen end is that of an active paid subscription or of a month",
                 "domain, section 2, no. 14 (900242, 900246)",
             ),
+            Self::BillingDataInvalid { .. } => (
+                "BILLING_DATA_INVALID",
+                "data for bills is taken whole or not at all, and a name stands for one content",
+                "design, section 8",
+            ),
+            Self::PeriodIsClosed { .. } => (
+                "PERIOD_IS_CLOSED",
+                "what was billed never changes: corrections appear in a later period",
+                "design, section 8",
+            ),
+            Self::PeriodNotOver { .. } => (
+                "PERIOD_NOT_OVER",
+                "a billing period is a calendar month, UTC, and closed when it is over",
+                "domain, section 4.1",
+            ),
+            Self::PeriodNotNext { .. } => (
+                "PERIOD_NOT_NEXT",
+                "billing periods are closed one after the other, and none is left out",
+                "design, section 8",
+            ),
+            Self::NoBillingTerms { .. } => (
+                "NO_BILLING_TERMS",
+                "a bill says who issues it, and which tax and margin it was made out under",
+                "domain, section 4.4",
+            ),
+            Self::ExchangeRateMissing { .. } => (
+                "EXCHANGE_RATE_MISSING",
+                "a charge is converted at the rate of its day, and never at a guessed one",
+                "domain, section 4.4",
+            ),
+            Self::ReconciliationUnbalanced { .. } => (
+                "RECONCILIATION_UNBALANCED",
+                "the causes of all differences sum up to the difference, to the cent",
+                "peers, D8",
+            ),
             Self::Date(_) => {
                 ("DATE_OUT_OF_RANGE", "dates lie in the years 1 to 9999", "design, section 5")
             }
@@ -546,6 +581,9 @@ impl Rejection {
         }
         if let Self::TooEarly { due_at, .. } | Self::NotDueYet { due_at } = self {
             return Some(*due_at);
+        }
+        if let Self::PeriodNotOver { over_at, .. } = self {
+            return Some(*over_at);
         }
         if let Self::PromotionNotInForce { begins_at, .. } = self {
             return *begins_at;

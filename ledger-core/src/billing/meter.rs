@@ -1,0 +1,382 @@
+//! One customer's charges, as its commits and the passing of time make them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use serde::Serialize;
+
+use crate::calendar::{Period, charge_cycle, midnight};
+use crate::charges::{ChargeLine, cycle_line, lines};
+use crate::customer::{
+    AppliedPromotion, ChargeBasis, Customer, Event, Profile, RuleSet, Status, Subscription,
+    TermPlan, TrialTarget, UpgradeTarget, evolve,
+};
+use crate::ids::{Actor, CommandId, CustomerId, Reason, ResellerId, SubscriptionId};
+use crate::money::{MoneyError, RoundingPolicy};
+use crate::record::Recorded;
+
+/// The commit that made a charge known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// Its position in the log; of a commit that is only forecast, the next one.
+    pub position: u64,
+    /// Its number in the customer's stream.
+    pub version: u64,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
+    /// When it took effect.
+    pub effective_at: DateTime<Utc>,
+    /// Name of the command.
+    pub command: String,
+    /// Id of the command.
+    pub command_id: CommandId,
+    /// Who issued it.
+    pub actor: Actor,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A charge line with all that a bill, an export or an explanation says about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Charge {
+    /// The line.
+    #[serde(flatten)]
+    pub line: ChargeLine,
+    /// Who is charged.
+    pub customer: CustomerId,
+    /// The customer's name then.
+    pub customer_name: String,
+    /// The customer's market (ISO 3166-1 alpha-2).
+    pub market: String,
+    /// The reseller that served the customer then.
+    pub reseller: ResellerId,
+    /// The offer's name then.
+    pub offer_title: String,
+    /// Length and billing of the term.
+    pub plan: TermPlan,
+    /// First and last day of the term.
+    pub term: Period,
+    /// The day it belongs to: that of the change, or the first one of the charge cycle.
+    pub charged_on: NaiveDate,
+    /// The event that caused it; of a further charge cycle, the last one that changed what is charged.
+    pub event_id: String,
+    /// The event that set its price.
+    pub price_event_id: String,
+    /// The price list that the price was read from; `None`: a plan of the catalogue, or told at import.
+    pub price_list: Option<String>,
+    /// The promotion that lowered the price, with the price before it.
+    pub promotion: Option<AppliedPromotion>,
+    /// The commit of the causing event.
+    pub cause: Arc<Cause>,
+}
+
+/// What the meter keeps of a subscription besides its state.
+#[derive(Clone, Debug)]
+struct Metered {
+    /// The last day that has been charged, or was before the ledger.
+    charged_through: NaiveDate,
+    rounding: RoundingPolicy,
+    rules: RuleSet,
+    /// The event that last changed what is charged, and its commit.
+    event: (String, Arc<Cause>),
+    price: Price,
+}
+
+/// Where a price came from.
+#[derive(Clone, Debug)]
+struct Price {
+    event_id: String,
+    price_list: Option<String>,
+    promotion: Option<AppliedPromotion>,
+}
+
+/// The charges of one customer so far. Feed it the customer's commits in order.
+///
+/// A further charge cycle is charged on its first day, for the seats of that moment; what changes
+/// later, on that day or in the cycle, is credited and charged by its own event.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    id: CustomerId,
+    customer: Option<Customer>,
+    metered: BTreeMap<SubscriptionId, Metered>,
+}
+
+impl Meter {
+    /// The meter of a customer without history.
+    #[must_use]
+    pub const fn new(id: CustomerId) -> Self {
+        Self { id, customer: None, metered: BTreeMap::new() }
+    }
+
+    /// The customer as its commits made it; `None` before its registration.
+    #[must_use]
+    pub const fn customer(&self) -> Option<&Customer> {
+        self.customer.as_ref()
+    }
+
+    /// Adds the customer's next commit; returns the charge cycles that began since the last one, and what
+    /// the commit charges.
+    ///
+    /// # Errors
+    ///
+    /// [`MoneyError`] when an amount cannot be computed; no decided event has such an amount.
+    pub fn add(&mut self, recorded: &Recorded) -> Result<Vec<Charge>, MoneyError> {
+        let commit = recorded.commit();
+        let cause = Cause {
+            position: recorded.position,
+            version: commit.version,
+            recorded_at: commit.recorded_at,
+            effective_at: commit.effective_at,
+            command: command_name(&commit.request),
+            command_id: commit.command_id.clone(),
+            actor: commit.actor.clone(),
+            reason: commit.reason.clone(),
+        };
+        self.happen(cause, &recorded.events)
+    }
+
+    /// The same for what has not been recorded: a forecast.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub fn happen(&mut self, cause: Cause, events: &[Event]) -> Result<Vec<Charge>, MoneyError> {
+        let cause = Arc::new(cause);
+        let today = cause.recorded_at.date_naive();
+        let mut charges = self.advance(today)?;
+        for (index, event) in events.iter().enumerate() {
+            let number = index.saturating_add(1);
+            let event_id = format!("{}/{}.{number}", self.id, cause.version);
+            self.apply(&event_id, &cause, event, &mut charges)?;
+        }
+        // A commit that comes late makes known what has begun in the meantime.
+        charges.extend(self.advance(today)?);
+        Ok(charges)
+    }
+
+    /// Returns the charge cycles that begin on `day` or earlier and were not charged yet, by
+    /// subscription.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub fn advance(&mut self, day: NaiveDate) -> Result<Vec<Charge>, MoneyError> {
+        let mut charges = Vec::new();
+        let Some(customer) = &self.customer else { return Ok(charges) };
+        for (id, metered) in &mut self.metered {
+            let Some(s) = customer.subscriptions.get(id) else { continue };
+            while let Some(basis) = next_cycle(s, metered, day) {
+                metered.charged_through = basis.billable.end;
+                let start = basis.billable.start;
+                let line_id = format!("{}/{id}/{start}", self.id);
+                let line = cycle_line(line_id, (id, &s.offer), s.quantity, &basis, &metered.rules)?;
+                let (event_id, cause) = metered.event.clone();
+                let shown = Shown::of(s, metered);
+                let of = (event_id, cause);
+                charges.push(shown.charge((&self.id, &customer.profile), line, start, of));
+            }
+        }
+        charges.sort_by(|a, b| (a.charged_on, &a.line.id).cmp(&(b.charged_on, &b.line.id)));
+        Ok(charges)
+    }
+
+    fn apply(
+        &mut self,
+        event_id: &str,
+        cause: &Arc<Cause>,
+        event: &Event,
+        charges: &mut Vec<Charge>,
+    ) -> Result<(), MoneyError> {
+        let before = self.customer.take();
+        let lines = lines(event_id, event)?;
+        // What is credited is of the time before, what is charged of the time after.
+        let credited: Vec<_> =
+            lines.iter().map(|line| self.shown_before(before.as_ref(), line)).collect();
+        self.customer = evolve(before, event);
+        self.note(event_id, cause, event);
+        let Some(customer) = &self.customer else { return Ok(()) };
+        let charged_on = cause.effective_at.date_naive();
+        for (line, credited) in lines.into_iter().zip(credited) {
+            let charged = || {
+                let s = customer.subscriptions.get(&line.subscription)?;
+                Some(Shown::of(s, self.metered.get(&line.subscription)?))
+            };
+            let Some(shown) = credited.or_else(charged) else { continue };
+            let of = (event_id.to_owned(), Arc::clone(cause));
+            charges.push(shown.charge((&self.id, &customer.profile), line, charged_on, of));
+        }
+        Ok(())
+    }
+
+    fn shown_before(&self, before: Option<&Customer>, line: &ChargeLine) -> Option<Shown> {
+        if 0 <= line.quantity {
+            return None;
+        }
+        let s = before?.subscriptions.get(&line.subscription)?;
+        Some(Shown::of(s, self.metered.get(&line.subscription)?))
+    }
+
+    /// Notes what an event says about further charge cycles.
+    #[expect(clippy::too_many_lines, reason = "a table, read as a whole")]
+    fn note(&mut self, event_id: &str, cause: &Arc<Cause>, event: &Event) {
+        let price = |list: Option<&String>, promotion: Option<&AppliedPromotion>| Price {
+            event_id: event_id.to_owned(),
+            price_list: list.cloned(),
+            promotion: promotion.cloned(),
+        };
+        let of = (event_id.to_owned(), Arc::clone(cause));
+        let begun = |basis: &ChargeBasis, rules: &RuleSet, price: Price| Metered {
+            charged_through: basis.billable.end,
+            rounding: basis.rounding,
+            rules: rules.clone(),
+            event: of.clone(),
+            price,
+        };
+        #[expect(clippy::wildcard_enum_match_arm, reason = "all others change no charge")]
+        match event {
+            Event::SubscriptionPurchased(e) => {
+                let price = price(e.price_list.as_ref(), e.promotion.as_ref());
+                self.metered.insert(e.subscription.clone(), begun(&e.basis, &e.rules, price));
+            }
+            Event::SubscriptionRenewed(e) => {
+                let price = price(e.price_list.as_ref(), e.promotion.as_ref());
+                self.metered.insert(e.subscription.clone(), begun(&e.basis, &e.rules, price));
+            }
+            Event::ExtendedServiceTermStarted(e) => {
+                let price = price(e.price_list.as_ref(), None);
+                self.metered.insert(e.subscription.clone(), begun(&e.basis, &e.rules, price));
+            }
+            Event::TermChanged(e) => {
+                let price = price(e.price_list.as_ref(), None);
+                self.metered.insert(e.subscription.clone(), begun(&e.basis, &e.rules, price));
+            }
+            Event::BillingFrequencyChanged(e) => {
+                let price = price(e.price_list.as_ref(), None);
+                self.metered.insert(e.subscription.clone(), begun(&e.basis, &e.rules, price));
+            }
+            Event::TrialConverted(e) => match &e.into {
+                TrialTarget::Itself(_) => {
+                    let price = price(e.price_list.as_ref(), None);
+                    self.metered.insert(e.subscription.clone(), begun(&e.basis, &e.rules, price));
+                }
+                TrialTarget::Existing(grown) => self.touch(&grown.subscription, &of),
+            },
+            Event::SubscriptionUpgraded(e) => {
+                let price = price(e.price_list.as_ref(), e.promotion.as_ref());
+                self.touch(&e.subscription, &of);
+                match &e.target {
+                    UpgradeTarget::InPlace => {
+                        self.metered
+                            .insert(e.subscription.clone(), begun(&e.charge, &e.rules, price));
+                    }
+                    UpgradeTarget::New(new) => {
+                        self.metered
+                            .insert(new.subscription.clone(), begun(&e.charge, &e.rules, price));
+                    }
+                    UpgradeTarget::Existing(grown) => self.touch(&grown.subscription, &of),
+                }
+            }
+            Event::SeatsAdded(e) => self.touch(&e.subscription, &of),
+            Event::SeatsRemoved(e) => self.touch(&e.subscription, &of),
+            Event::CorrectionRecorded(e) => {
+                self.touch(&e.subscription, &of);
+                if let (Some(_), Some(metered)) =
+                    (e.unit_price, self.metered.get_mut(&e.subscription))
+                {
+                    metered.price = price(None, None);
+                }
+            }
+            Event::OpeningBalanceImported(e) => {
+                let state = self.customer.as_ref();
+                let s = state.and_then(|customer| customer.subscriptions.get(&e.subscription));
+                let Some(s) = s else { return };
+                let day = cause.effective_at.date_naive().max(s.term.start);
+                let cycle = charge_cycle(s.cycle_anchor, s.plan.billing, s.anchor, day);
+                let Some(profile) = state.map(|customer| &customer.profile) else { return };
+                let rules = e.rules.clone().unwrap_or_else(|| RuleSet {
+                    programme: profile.programme.clone(),
+                    catalogue: String::new(),
+                });
+                self.metered.insert(
+                    e.subscription.clone(),
+                    Metered {
+                        charged_through: cycle.map_or(s.term.end, |cycle| cycle.end),
+                        rounding: RoundingPolicy::UnitTruncate,
+                        rules,
+                        event: of.clone(),
+                        price: price(None, None),
+                    },
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// Further charge cycles of `subscription` are as this event made them.
+    fn touch(&mut self, subscription: &SubscriptionId, of: &(String, Arc<Cause>)) {
+        if let Some(metered) = self.metered.get_mut(subscription) {
+            metered.event = of.clone();
+        }
+    }
+}
+
+/// What a charge shows of its subscription.
+struct Shown {
+    offer_title: String,
+    plan: TermPlan,
+    term: Period,
+    price: Price,
+}
+
+impl Shown {
+    fn of(s: &Subscription, metered: &Metered) -> Self {
+        let (offer_title, price) = (s.offer_title.clone(), metered.price.clone());
+        Self { offer_title, plan: s.plan, term: s.term, price }
+    }
+
+    fn charge(
+        self,
+        (customer, profile): (&CustomerId, &Profile),
+        line: ChargeLine,
+        charged_on: NaiveDate,
+        (event_id, cause): (String, Arc<Cause>),
+    ) -> Charge {
+        Charge {
+            line,
+            customer: customer.clone(),
+            customer_name: profile.name.clone(),
+            market: profile.market.clone(),
+            reseller: profile.reseller.clone(),
+            offer_title: self.offer_title,
+            plan: self.plan,
+            term: self.term,
+            charged_on,
+            event_id,
+            price_event_id: self.price.event_id,
+            price_list: self.price.price_list,
+            promotion: self.price.promotion,
+            cause,
+        }
+    }
+}
+
+/// The next charge cycle of a term, if it begins on `day` or earlier and is to be charged.
+fn next_cycle(s: &Subscription, metered: &Metered, day: NaiveDate) -> Option<ChargeBasis> {
+    let start = metered.charged_through.checked_add_days(Days::new(1))?;
+    let is_charged = s.is_living() && !s.is_trial() && !s.billing_stopped;
+    // Another rhythm begins with a charge of its own, and what is to be deleted is not charged.
+    let goes_on = s.next_billing.is_none_or(|next| start < next.from)
+        && (s.status == Status::Active || s.delete_at.is_none_or(|at| midnight(start) < at));
+    if day < start || s.term.end < start || !is_charged || !goes_on {
+        return None;
+    }
+    let cycle = charge_cycle(s.cycle_anchor, s.plan.billing, s.anchor, start).ok()?;
+    let billable = Period { start, end: cycle.end.min(s.term.end) };
+    Some(ChargeBasis { unit_price: s.unit_price, cycle, billable, rounding: metered.rounding })
+}
+
+fn command_name(request: &[u8]) -> String {
+    let request: serde_json::Value = serde_json::from_slice(request).unwrap_or_default();
+    request.get("command").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+}
