@@ -9,4 +9,4 @@ mod meter;
 pub use self::bill::{AppliedRate, BillError, BilledLine};
 pub use self::books::{Books, Closed, decide_billing, learn_billing};
 pub use self::draw::{Draw, Drawn};
-pub use self::meter::{Cause, Charge, Meter};
+pub use self::meter::{Cause, Charge, Meter, Meters};

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chrono::NaiveDate;
 use futures::TryStreamExt;
+use ledger_core::billing::{BillError, BilledLine, Books, Charge, Meters, learn_billing};
 use ledger_core::catalogue::Catalogues;
 use ledger_core::commit::SealedCommit;
 use ledger_core::customer::learn;
@@ -14,6 +16,7 @@ use ledger_core::error::chain;
 use ledger_core::folder::{DataFolder, FolderError};
 use ledger_core::ids::{BackupName, CommandId, CustomerId, StreamId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, refusal_of};
+use ledger_core::money::MoneyError;
 use ledger_core::proof::{Proof, ProofError};
 use ledger_core::record::{Chain, Recorded, Refusal};
 use ledger_core::store::segment::SegmentLog;
@@ -159,6 +162,57 @@ impl Source {
         }
     }
 
+    /// Everything that was recorded about bills.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when it cannot be read.
+    pub async fn books(&self) -> Result<Books, Failure> {
+        match self {
+            Self::Folder(folder) => Ok((*open_ledger(folder).await?.books()).clone()),
+            Self::Server(server) => {
+                let recorded = server.history(&StreamId::Billing)?;
+                let events = recorded.iter().flat_map(|recorded| {
+                    let at = recorded.commit().recorded_at;
+                    recorded.events.iter().map(move |event| (at, event))
+                });
+                let learn = |books, (at, event)| learn_billing(books, at, event);
+                Ok(events.fold(Books::default(), learn))
+            }
+        }
+    }
+
+    /// Hands every charge of `until` or earlier to `visit`, as it is billed: in the order of the log, and
+    /// then, by customer, the charge cycles that have begun since.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when a commit cannot be read or a charge not be billed, and whatever `visit` answers.
+    pub async fn each_line(
+        &self,
+        until: NaiveDate,
+        visit: &mut dyn FnMut(BilledLine) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let books = self.books().await?;
+        let mut meters = Meters::default();
+        let mut bill = |charges: Result<Vec<Charge>, MoneyError>| {
+            let charges = charges.map_err(|err| Failure::Damage(err.to_string()))?;
+            for charge in charges.into_iter().filter(|charge| charge.charged_on <= until) {
+                visit(BilledLine::of(charge, &books).map_err(|err| unbilled(&err))?)?;
+            }
+            Ok(())
+        };
+        self.each(Book::Log, &mut |position, sealed| {
+            let recorded = Recorded::open(position, sealed).map_err(|err| garbled(&err))?;
+            bill(meters.add(&recorded))
+        })
+        .await?;
+        while let Some(charges) = meters.settle_next(until) {
+            bill(charges)?;
+        }
+        Ok(())
+    }
+
     /// Hands every commit of a book to `visit`, in order of position.
     ///
     /// # Errors
@@ -272,6 +326,13 @@ fn unread(err: &ExecuteError) -> Failure {
         return store(err);
     }
     Failure::Damage(format!("a stored commit cannot be read: {}", chain(err)))
+}
+
+fn unbilled(err: &BillError) -> Failure {
+    match err {
+        BillError::RateMissing { .. } => Failure::Source(err.to_string()),
+        BillError::Money(_) => Failure::Damage(err.to_string()),
+    }
 }
 
 pub(crate) fn garbled(err: &dyn std::error::Error) -> Failure {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::bill::{BillError, BilledLine};
 use super::books::Books;
-use super::meter::{Charge, Meter};
+use super::meter::{Charge, Meters};
 use crate::calendar::Month;
 use crate::customer::{Party, StatementDrawn, StatementTotals};
 use crate::ids::CustomerId;
@@ -35,12 +35,11 @@ pub struct Drawn {
     pub missing_rate: Option<(Currency, Currency, NaiveDate)>,
 }
 
-#[expect(missing_debug_implementations, reason = "a work in progress")]
 /// Draws the bills of one period. Feed it all commits of the log in order, then finish.
 pub struct Draw<'a> {
     books: &'a Books,
     period: Month,
-    meters: BTreeMap<CustomerId, Meter>,
+    meters: Meters,
     tree: Tree,
     through: u64,
     first_open: Option<Month>,
@@ -70,7 +69,7 @@ impl<'a> Draw<'a> {
         Self {
             books,
             period,
-            meters: BTreeMap::new(),
+            meters: Meters::default(),
             tree: Tree::default(),
             through: 0,
             first_open: None,
@@ -88,9 +87,7 @@ impl<'a> Draw<'a> {
     pub fn add(&mut self, recorded: &Recorded) -> Result<(), MoneyError> {
         self.through = recorded.position;
         self.tree.push(recorded.sealed.hash());
-        let Some(customer) = recorded.commit().stream.customer() else { return Ok(()) };
-        let meter = self.meters.entry(customer.clone());
-        let charges = meter.or_insert_with(|| Meter::new(customer.clone())).add(recorded)?;
+        let charges = self.meters.add(recorded)?;
         self.bill(charges)
     }
 
@@ -101,8 +98,8 @@ impl<'a> Draw<'a> {
     /// As [`add`](Self::add).
     pub fn finish(mut self) -> Result<Drawn, MoneyError> {
         let end = self.period.last().unwrap_or_else(|_| self.period.first());
-        for (_, mut meter) in std::mem::take(&mut self.meters) {
-            self.bill(meter.advance(end)?)?;
+        while let Some(charges) = self.meters.settle_next(end) {
+            self.bill(charges?)?;
         }
         let mut statements: Vec<StatementDrawn> = Vec::new();
         let mut number = self.books.next_number();

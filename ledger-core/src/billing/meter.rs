@@ -321,6 +321,35 @@ impl Meter {
     }
 }
 
+/// The meters of all customers. Feed them all commits of a log in order.
+#[derive(Clone, Debug, Default)]
+pub struct Meters(BTreeMap<CustomerId, Meter>);
+
+impl Meters {
+    /// Adds the next commit of the log; those of no customer charge nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Meter::add`].
+    pub fn add(&mut self, recorded: &Recorded) -> Result<Vec<Charge>, MoneyError> {
+        let Some(customer) = recorded.commit().stream.customer() else { return Ok(Vec::new()) };
+        if let Some(meter) = self.0.get_mut(customer) {
+            return meter.add(recorded);
+        }
+        self.0.entry(customer.clone()).or_insert(Meter::new(customer.clone())).add(recorded)
+    }
+
+    /// Lets time pass for the next customer, by id, and forgets it; `None` when none is left.
+    ///
+    /// # Errors
+    ///
+    /// As [`Meter::advance`].
+    pub fn settle_next(&mut self, day: NaiveDate) -> Option<Result<Vec<Charge>, MoneyError>> {
+        let (_, mut meter) = self.0.pop_first()?;
+        Some(meter.advance(day))
+    }
+}
+
 /// What a charge shows of its subscription.
 struct Shown {
     offer_title: String,
