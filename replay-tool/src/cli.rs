@@ -12,7 +12,8 @@ use ledger_core::ids::{BackupName, CustomerId, Reason, SubscriptionId};
 use ledger_core::proof::note::VerifierKey;
 
 pub use self::import::{
-    ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb, WhatIfArgs,
+    ForecastArgs, ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb,
+    UnderArgs, WhatIfArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -29,6 +30,7 @@ Examples:
   replay-tool prove 412 > proof.json; replay-tool check-proof proof.json --key NAME+ID+BASE64
   replay-tool import price-list 2026-11.csv --name prices-2026-11 --at 2026-11-02
   replay-tool what-if acme --policy nce-strict.toml
+  replay-tool forecast acme --months 12 --price-list 2027-01.csv
   replay-tool bench commands --callers 1,256";
 
 const EXIT_CODES: &str = "\
@@ -82,6 +84,8 @@ pub enum Verb {
     Import(ImportVerb),
     /// Decide a customer's history again under another catalogue or other rules, and compare.
     WhatIf(WhatIfArgs),
+    /// Tell what will be charged, and which terms begin, if nobody changes anything.
+    Forecast(ForecastArgs),
     /// Measure speed under a load that users have, in a new folder or on a running server.
     #[command(subcommand, before_help = BENCH_EXAMPLES, after_help = BENCH_NOTES)]
     Bench(BenchVerb),

@@ -328,7 +328,7 @@ fn unread(err: &ExecuteError) -> Failure {
     Failure::Damage(format!("a stored commit cannot be read: {}", chain(err)))
 }
 
-fn unbilled(err: &BillError) -> Failure {
+pub(crate) fn unbilled(err: &BillError) -> Failure {
     match err {
         BillError::RateMissing { .. } => Failure::Source(err.to_string()),
         BillError::Money(_) => Failure::Damage(err.to_string()),

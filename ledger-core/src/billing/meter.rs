@@ -98,6 +98,7 @@ struct Price {
 #[derive(Clone, Debug)]
 pub struct Meter {
     id: CustomerId,
+    version: u64,
     customer: Option<Customer>,
     metered: BTreeMap<SubscriptionId, Metered>,
 }
@@ -106,13 +107,25 @@ impl Meter {
     /// The meter of a customer without history.
     #[must_use]
     pub const fn new(id: CustomerId) -> Self {
-        Self { id, customer: None, metered: BTreeMap::new() }
+        Self { id, version: 0, customer: None, metered: BTreeMap::new() }
     }
 
     /// The customer as its commits made it; `None` before its registration.
     #[must_use]
     pub const fn customer(&self) -> Option<&Customer> {
         self.customer.as_ref()
+    }
+
+    /// Whose meter it is.
+    #[must_use]
+    pub const fn id(&self) -> &CustomerId {
+        &self.id
+    }
+
+    /// Number of the last commit in the customer's stream.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
     }
 
     /// Adds the customer's next commit; returns the charge cycles that began since the last one, and what
@@ -144,6 +157,7 @@ impl Meter {
     pub fn happen(&mut self, cause: Cause, events: &[Event]) -> Result<Vec<Charge>, MoneyError> {
         let cause = Arc::new(cause);
         let today = cause.recorded_at.date_naive();
+        self.version = cause.version;
         let mut charges = self.advance(today)?;
         for (index, event) in events.iter().enumerate() {
             let number = index.saturating_add(1);
@@ -345,8 +359,12 @@ impl Meters {
     ///
     /// As [`Meter::advance`].
     pub fn settle_next(&mut self, day: NaiveDate) -> Option<Result<Vec<Charge>, MoneyError>> {
-        let (_, mut meter) = self.0.pop_first()?;
-        Some(meter.advance(day))
+        Some(self.take_next()?.advance(day))
+    }
+
+    /// Takes the next customer's meter, by id; `None` when none is left.
+    pub fn take_next(&mut self) -> Option<Meter> {
+        self.0.pop_first().map(|(_, meter)| meter)
     }
 }
 
