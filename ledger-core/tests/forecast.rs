@@ -14,9 +14,7 @@ use ledger_core::customer::{
     Command, Customer, Due, EndOfTermAction, Purchase, ScheduleRenewalQuantity, SetEndOfTermAction,
     due,
 };
-use ledger_core::ids::{
-    Actor, ActorId, CommandId, CustomerId, OfferId, Reason, Role, StreamId,
-};
+use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, OfferId, Reason, Role, StreamId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Outcome, Request};
 use ledger_core::store::CommitLog;
 use ledger_core::store::memory::MemoryLog;

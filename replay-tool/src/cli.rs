@@ -169,6 +169,8 @@ pub enum BenchVerb {
     Http(BenchHttpArgs),
     /// Replay of a whole log, and of one customer.
     Replay(BenchReplayArgs),
+    /// Charge lines: projected, closed, exported and reconciled.
+    Billing(BenchBillingArgs),
 }
 
 /// Customers of the load.
@@ -234,6 +236,17 @@ pub struct BenchReplayArgs {
     /// Customers.
     #[arg(long, value_name = "N", default_value = CUSTOMERS)]
     pub customers: NonZeroU32,
+    /// Empty folder on the disk to be measured. Default: a temporary one, which may be in memory.
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+}
+
+/// How many charge lines are measured.
+#[derive(Args, Clone, Debug)]
+pub struct BenchBillingArgs {
+    /// Charge lines.
+    #[arg(long, value_name = "N", default_value = "1000000")]
+    pub lines: NonZeroU64,
     /// Empty folder on the disk to be measured. Default: a temporary one, which may be in memory.
     #[arg(long, value_name = "DIR")]
     pub folder: Option<PathBuf>,
