@@ -85,6 +85,7 @@ struct Metered {
 
 /// Where a price came from.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "a price list is not a price")]
 struct Price {
     event_id: String,
     price_list: Option<String>,
@@ -212,11 +213,11 @@ impl Meter {
         let Some(customer) = &self.customer else { return Ok(()) };
         let charged_on = cause.effective_at.date_naive();
         for (line, credited) in lines.into_iter().zip(credited) {
-            let charged = || {
+            let after = || {
                 let s = customer.subscriptions.get(&line.subscription)?;
                 Some(Shown::of(s, self.metered.get(&line.subscription)?))
             };
-            let Some(shown) = credited.or_else(charged) else { continue };
+            let Some(shown) = credited.or_else(after) else { continue };
             let of = (event_id.to_owned(), Arc::clone(cause));
             charges.push(shown.charge((&self.id, &customer.profile), line, charged_on, of));
         }
@@ -232,7 +233,6 @@ impl Meter {
     }
 
     /// Notes what an event says about further charge cycles.
-    #[expect(clippy::too_many_lines, reason = "a table, read as a whole")]
     fn note(&mut self, event_id: &str, cause: &Arc<Cause>, event: &Event) {
         let price = |list: Option<&String>, promotion: Option<&AppliedPromotion>| Price {
             event_id: event_id.to_owned(),
