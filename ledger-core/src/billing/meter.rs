@@ -339,6 +339,12 @@ impl Meter {
 #[derive(Clone, Debug, Default)]
 pub struct Meters(BTreeMap<CustomerId, Meter>);
 
+impl From<Meter> for Meters {
+    fn from(meter: Meter) -> Self {
+        Self([(meter.id.clone(), meter)].into())
+    }
+}
+
 impl Meters {
     /// Adds the next commit of the log; those of no customer charge nothing.
     ///

@@ -47,9 +47,9 @@ pub async fn forecast(
 
     let mut sums = Sums::new();
     let mut meters = past.meters;
-    while let Some(meter) = meters.next() {
-        let forecast = of_customer(meter, &outlook).map_err(|err| unbilled(&err))?;
-        add(&mut sums, &forecast).map_err(|err| unbilled(&err))?;
+    while let Some(meter) = meters.take_next() {
+        let forecast = of_customer(meter, &outlook).map_err(unbilled)?;
+        add(&mut sums, &forecast).map_err(unbilled)?;
         print(&forecast, args.summary, json, output)?;
     }
     print_sums(&sums, json, output)?;
@@ -58,24 +58,9 @@ pub async fn forecast(
 
 /// What has happened, read once.
 struct Past {
-    meters: Customers,
+    meters: Meters,
     last: DateTime<Utc>,
     position: u64,
-}
-
-/// Those whose charges are forecast.
-enum Customers {
-    One(Option<Meter>),
-    All(Meters),
-}
-
-impl Customers {
-    fn next(&mut self) -> Option<Meter> {
-        match self {
-            Self::One(meter) => meter.take(),
-            Self::All(meters) => meters.take_next(),
-        }
-    }
 }
 
 impl Past {
@@ -89,7 +74,7 @@ impl Past {
                 (last, position) = (recorded.commit().recorded_at, recorded.position);
                 meter.add(&recorded).map_err(uncharged)?;
             }
-            return Ok(Self { meters: Customers::One(Some(meter)), last, position });
+            return Ok(Self { meters: Meters::from(meter), last, position });
         }
         let mut meters = Meters::default();
         let (mut last, mut at) = (DateTime::<Utc>::MIN_UTC, 0);
@@ -100,7 +85,7 @@ impl Past {
                 meters.add(&recorded).map(drop).map_err(uncharged)
             })
             .await?;
-        Ok(Self { meters: Customers::All(meters), last, position: at })
+        Ok(Self { meters, last, position: at })
     }
 }
 
