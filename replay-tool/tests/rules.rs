@@ -78,9 +78,9 @@ fn deciders() -> BTreeMap<&'static str, (String, String)> {
             (&billing, "books", &arm),
             (&customers, "", &any),
         ];
-        let after = called.iter().find_map(|(source, own, arm)| {
-            Some((*own, source.split(arm.as_str()).nth(1)?))
-        });
+        let after = called
+            .iter()
+            .find_map(|(source, own, arm)| Some((*own, source.split(arm.as_str()).nth(1)?)));
         let (own, after) = after.unwrap_or_else(|| panic!("{name} is decided nowhere"));
         let call = after.trim_start_matches("Ok(").split('(').next().unwrap();
         let (module, function) = call.split_once("::").unwrap_or((own, call));

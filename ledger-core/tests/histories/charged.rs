@@ -1,0 +1,282 @@
+//! What a life is charged: every day once, for the seats that it had.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use ledger_core::billing::{Cause, Charge, Meter};
+use ledger_core::calendar::charge_cycle;
+use ledger_core::charges::{ChargeType, lines};
+use ledger_core::customer::{Command, Customer, Event, Subscription};
+use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, Reason, Role, SubscriptionId};
+use ledger_core::store::segment::simulated::Random;
+use rust_decimal::Decimal;
+
+use super::checks::{Broken, ensure};
+
+/// The charges of a life so far, computed twice: commit by commit, and with days that pass in between.
+pub(crate) struct Charged {
+    id: CustomerId,
+    meter: Meter,
+    charges: Vec<Charge>,
+    often: Meter,
+    charges_often: Vec<Charge>,
+    version: u64,
+    seats: BTreeMap<SubscriptionId, Seats>,
+    last: NaiveDate,
+}
+
+/// What is known about the seats of a subscription without looking at its charges.
+#[derive(Default)]
+struct Seats {
+    /// What holds from a day on.
+    from: BTreeMap<NaiveDate, Held>,
+    /// Charged elsewhere, or refunded for days that are over: seats more or fewer from a day on.
+    besides: BTreeMap<NaiveDate, i64>,
+    /// What was put right is not charged: nothing more is known about it.
+    is_corrected: bool,
+}
+
+/// How many seats are charged on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// So many until the last day of the term.
+    Exactly(u32, NaiveDate),
+    /// What was charged before it ended, or its billing stopped, stays charged; nothing else is.
+    AtMost(u32),
+}
+
+impl Charged {
+    pub(crate) fn new(id: CustomerId) -> Self {
+        Self {
+            meter: Meter::new(id.clone()),
+            often: Meter::new(id.clone()),
+            id,
+            charges: Vec::new(),
+            charges_often: Vec::new(),
+            version: 0,
+            seats: BTreeMap::new(),
+            last: NaiveDate::MIN,
+        }
+    }
+
+    /// Adds what `command` has led to at `now`.
+    pub(crate) fn happen(
+        &mut self,
+        random: &mut Random,
+        (now, command): (DateTime<Utc>, &Command),
+        events: &[Event],
+    ) -> Result<(), Broken> {
+        self.version += 1;
+        let effective_at = command.due_at().map_or(now, |due_at| due_at.min(now));
+        let cause = Cause {
+            position: self.version,
+            version: self.version,
+            recorded_at: now,
+            effective_at,
+            command: command.name().to_owned(),
+            command_id: CommandId::try_new(format!("c{}", self.version)).unwrap(),
+            actor: Actor { id: ActorId::try_new("someone").unwrap(), role: Role::Operator },
+            reason: Reason::try_new("law").unwrap(),
+        };
+        let today = now.date_naive();
+        self.pass_often(random, today)?;
+        let said = |err| format!("it cannot be charged: {err}");
+        let often = self.often.happen(cause.clone(), events).map_err(said)?;
+        self.charges_often.extend(often);
+        let charges = self.meter.happen(cause, events).map_err(said)?;
+        self.are_those_of(events, &charges)?;
+        self.charges.extend(charges);
+        self.note(effective_at.date_naive(), events);
+        self.last = today;
+        Ok(())
+    }
+
+    /// Lets time pass for one of the two meters, in steps.
+    fn pass_often(&mut self, random: &mut Random, today: NaiveDate) -> Result<(), Broken> {
+        let mut day = self.last;
+        while NaiveDate::MIN < day && random.below(3) != 0 {
+            day = day.checked_add_days(Days::new(random.below(40))).unwrap().min(today);
+            let passed = self.often.advance(day).map_err(|err| err.to_string())?;
+            self.charges_often.extend(passed);
+            if day == today {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A commit charges what its events say, and charge cycles; nothing else.
+    fn are_those_of(&self, events: &[Event], charges: &[Charge]) -> Result<(), Broken> {
+        let mut expected = Vec::new();
+        for (event, number) in events.iter().zip(1_u32..) {
+            let event_id = format!("{}/{}.{number}", self.id, self.version);
+            expected.extend(lines(&event_id, event).map_err(|err| err.to_string())?);
+        }
+        let is_cycle = |charge: &&Charge| charge.line.charge_type == ChargeType::CycleCharge;
+        let found: Vec<_> = charges.iter().filter(|c| !is_cycle(c)).map(|c| &c.line).collect();
+        ensure(found == expected.iter().collect::<Vec<_>>(), || {
+            format!("{found:?} is charged, not {expected:?}")
+        })
+    }
+
+    fn note(&mut self, day: NaiveDate, events: &[Event]) {
+        let customer = self.meter.customer().cloned().unwrap();
+        for event in events {
+            match event {
+                Event::SubscriptionCancelled(e) => {
+                    let besides =
+                        &mut self.seats.entry(e.subscription.clone()).or_default().besides;
+                    for credit in e.credits.iter().filter(|c| c.basis.billable.start < day) {
+                        let seats = i64::from(credit.seats);
+                        *besides.entry(credit.basis.billable.start).or_default() += seats;
+                        *besides.entry(day).or_default() -= seats;
+                    }
+                }
+                Event::OpeningBalanceImported(e) => {
+                    let s = &customer.subscriptions[&e.subscription];
+                    let from = day.max(s.term.start);
+                    let cycle = charge_cycle(s.cycle_anchor, s.plan.billing, s.anchor, from);
+                    let until = cycle.unwrap().end.min(s.term.end);
+                    let besides =
+                        &mut self.seats.entry(e.subscription.clone()).or_default().besides;
+                    let is_charged = !s.is_trial() && day <= until;
+                    let seats = if is_charged { i64::from(e.quantity) } else { 0 };
+                    *besides.entry(day).or_default() += seats;
+                    *besides.entry(next(until)).or_default() -= seats;
+                }
+                Event::CorrectionRecorded(e) => {
+                    self.seats.entry(e.subscription.clone()).or_default().is_corrected = true;
+                }
+                _ => {}
+            }
+        }
+        let gone: BTreeSet<&SubscriptionId> = events.iter().filter_map(given_back).collect();
+        for (id, s) in &customer.subscriptions {
+            self.seats.entry(id.clone()).or_default().hold(day, s, gone.contains(id));
+        }
+    }
+
+    /// Checks everything up to the last commit.
+    pub(crate) fn check(&self, customer: &Customer) -> Result<(), Broken> {
+        ensure(self.meter.customer() == Some(customer), || "another state is charged".into())?;
+        ensure(self.charges == self.charges_often, || {
+            let mut pairs = self.charges.iter().zip(&self.charges_often);
+            let first = pairs.find(|(once, often)| once != often);
+            format!("as time passes other lines come: {first:?}")
+        })?;
+        let mut ids = BTreeSet::new();
+        for charge in &self.charges {
+            let line = &charge.line;
+            ensure(ids.insert(&line.id), || format!("{} is charged twice", line.id))?;
+            ensure(line.billable_days == line.period.days(), || format!("{line:?}"))?;
+            ensure(line.period.start <= line.period.end, || format!("no day: {line:?}"))?;
+        }
+        for (id, seats) in &self.seats {
+            let of = self.charges.iter().filter(|charge| charge.line.subscription == *id);
+            let of: Vec<&Charge> = of.collect();
+            if seats.is_corrected {
+                continue;
+            }
+            seats.are_charged(&of, self.last).map_err(|broken| {
+                let lines: Vec<String> = of.iter().map(|charge| shown(charge)).collect();
+                format!("{id}: {broken}; {:?}; {}", seats.from, lines.join("\n"))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Seats {
+    fn hold(&mut self, day: NaiveDate, s: &Subscription, is_gone: bool) {
+        let before = self.from.values().next_back().copied();
+        let held = match before {
+            _ if s.is_living() && s.is_trial() => Held::Exactly(0, s.term.end),
+            _ if s.is_living() && !s.billing_stopped => Held::Exactly(s.quantity, s.term.end),
+            _ if s.is_living() => Held::AtMost(s.quantity),
+            _ if is_gone => Held::Exactly(0, NaiveDate::MAX),
+            Some(Held::Exactly(0, NaiveDate::MAX)) => return,
+            Some(Held::Exactly(seats, _) | Held::AtMost(seats)) => Held::AtMost(seats),
+            None => Held::AtMost(s.quantity),
+        };
+        if before != Some(held) {
+            self.from.split_off(&day);
+            self.from.insert(day, held);
+        }
+    }
+
+    fn held(&self, day: NaiveDate) -> Option<Held> {
+        self.from.range(..=day).next_back().map(|(_, held)| *held)
+    }
+
+    /// Every day is charged once: for its seats, or not at all.
+    fn are_charged(&self, charges: &[&Charge], last: NaiveDate) -> Result<(), Broken> {
+        for charge in charges.iter().filter(|c| c.line.charge_type == ChargeType::CycleCharge) {
+            let start = charge.line.period.start;
+            let held = |day| self.held(day);
+            // What is changed on that day is changed after the cycle was charged.
+            let is_held = [Some(start), start.pred_opt()]
+                .into_iter()
+                .flatten()
+                .any(|day| matches!(held(day), Some(Held::Exactly(_, end)) if start <= end));
+            ensure(is_held, || format!("a cycle begins on {start}, with {:?}", held(start)))?;
+        }
+        let mut changes = self.besides.clone();
+        // What is credited is what was charged, at its price.
+        let mut by_price: BTreeMap<(&str, Decimal), BTreeMap<NaiveDate, i64>> = BTreeMap::new();
+        for charge in charges {
+            let line = &charge.line;
+            let priced = by_price.entry((line.offer.as_str(), line.unit_price)).or_default();
+            for changes in [&mut changes, priced] {
+                *changes.entry(line.period.start).or_default() += line.quantity;
+                *changes.entry(next(line.period.end)).or_default() -= line.quantity;
+            }
+        }
+        let days: BTreeSet<NaiveDate> =
+            changes.keys().chain(self.from.keys()).copied().filter(|day| *day <= last).collect();
+        let until = |day: &NaiveDate| days.range(next(*day)..).next().copied().unwrap_or(last);
+        for day in &days {
+            let charged: i64 = changes.range(..=*day).map(|(_, seats)| seats).sum();
+            let held = self.held(*day);
+            let is_right = match held {
+                Some(Held::Exactly(seats, end)) if *day <= end => charged == i64::from(seats),
+                // Its renewal is still to come.
+                Some(Held::Exactly(..)) => charged == 0,
+                Some(Held::AtMost(seats)) => (0..=i64::from(seats)).contains(&charged),
+                None => charged == 0,
+            };
+            ensure(is_right, || {
+                format!("{charged} seats are charged from {day} until {}, not {held:?}", until(day))
+            })?;
+        }
+        if self.besides.is_empty() {
+            for ((offer, price), changes) in &by_price {
+                let mut charged = 0;
+                for (day, seats) in changes {
+                    charged += seats;
+                    ensure(0 <= charged, || format!("{charged} of {offer} at {price} on {day}"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The subscription of which nothing is left, if there is one.
+fn given_back(event: &Event) -> Option<&SubscriptionId> {
+    match event {
+        Event::SubscriptionCancelled(e) => Some(&e.subscription),
+        Event::SubscriptionUpgraded(e) => Some(&e.subscription),
+        Event::TrialConverted(e) => Some(&e.subscription),
+        _ => None,
+    }
+}
+
+fn next(day: NaiveDate) -> NaiveDate {
+    day.succ_opt().unwrap()
+}
+
+fn shown(charge: &Charge) -> String {
+    let line = &charge.line;
+    let (start, end) = (line.period.start, line.period.end);
+    format!("{} {:?} {} {start} to {end}", line.id, line.charge_type, line.quantity)
+}
