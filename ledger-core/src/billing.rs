@@ -5,6 +5,7 @@ mod bill;
 mod books;
 mod draw;
 mod meter;
+pub mod vectors;
 
 pub use self::bill::{AppliedRate, BillError, BilledLine};
 pub use self::books::{Books, Closed, decide_billing, learn_billing};

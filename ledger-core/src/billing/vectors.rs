@@ -42,8 +42,6 @@ pub struct Verdict {
     pub found: String,
     /// How it is computed.
     pub formula: String,
-    /// What the file says about itself that does not fit, but does not matter for the result.
-    pub remark: Option<String>,
 }
 
 /// The policy of this name, if there is one.
@@ -84,6 +82,11 @@ fn prorated(row: &Row, policy: Option<RoundingPolicy>) -> Result<Verdict, Vector
     let seats: i64 = row.read("qty", "write a whole number of seats")?;
     let (start, end): (NaiveDate, NaiveDate) = (row.day("start")?, row.day("end_excl")?);
     let days: u32 = row.read("days", "write a whole number of days")?;
+    let said = end.signed_duration_since(start).num_days();
+    if said != i64::from(days) {
+        let help = format!("{start} to {end}, the end not included, are {said} days");
+        return Err(row.wrong("days", &help));
+    }
     let of: u32 = row.read("denom", "write the days of the whole cycle")?;
     if of == 0 {
         return Err(row.wrong("denom", "a cycle has at least one day"));
@@ -114,7 +117,6 @@ fn prorated(row: &Row, policy: Option<RoundingPolicy>) -> Result<Verdict, Vector
     } else {
         format!(", and {tax_percent} % tax {}", tax.amount)
     };
-    let said = end.signed_duration_since(start).num_days();
     Ok(Verdict {
         id: row.id().to_owned(),
         line: row.line,
@@ -125,8 +127,6 @@ fn prorated(row: &Row, policy: Option<RoundingPolicy>) -> Result<Verdict, Vector
             "{price} x {days}/{of} days x {seats} seats = {}, {policy}{taxed}",
             fee.amount
         ),
-        remark: (said != i64::from(days))
-            .then(|| format!("{start} to {end} are {said} days; computed with {days}")),
     })
 }
 
@@ -183,7 +183,6 @@ fn scheduled(row: &Row) -> Result<Verdict, VectorError> {
         expected: shown(expected),
         found: shown(found),
         formula: format!("cycle {cycle} from {anchor}, {billing}, {rule}, {} days", found.days()),
-        remark: None,
     })
 }
 
