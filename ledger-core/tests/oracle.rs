@@ -1,6 +1,6 @@
 //! A second computation of every amount, with exact fractions: it knows nothing of decimals.
 //!
-//! `LEDGER_CASES=1000000 cargo test --release -p ledger-core --test oracle -- --nocapture` draws more cases,
+//! `LEDGER_CASES=10000000 cargo test --release -p ledger-core --test oracle -- --nocapture` draws more cases,
 //! `LEDGER_FIRST_SEED=4711` others.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -13,8 +13,9 @@ use ledger_core::money::{Currency, Money, RoundingPolicy, prorate, share};
 use ledger_core::store::segment::simulated::Random;
 use rust_decimal::Decimal;
 
-/// Cases of every run.
-const CASES_DEFAULT: u64 = 100_000;
+/// Cases of every run: of the amounts themselves, and of what follows from them.
+const CASES: u64 = 1_000_000;
+const CASES_OF_OTHERS: u64 = 100_000;
 
 const POLICIES: [RoundingPolicy; 4] = [
     RoundingPolicy::UnitTruncate,
@@ -117,9 +118,9 @@ fn setting<T: FromStr>(name: &str, otherwise: T) -> T {
 }
 
 /// Draws cases, each from a seed of its own that is told when one fails.
-fn for_each_case(check: impl Fn(&mut Random, Case)) {
+fn for_each_case(otherwise: u64, check: impl Fn(&mut Random, Case)) {
     let first = setting("LEDGER_FIRST_SEED", 0_u64);
-    let cases = setting("LEDGER_CASES", CASES_DEFAULT);
+    let cases = setting("LEDGER_CASES", otherwise);
     for seed in first..first + cases {
         let mut random = Random::new(seed);
         let case = Case::drawn(&mut random);
@@ -130,12 +131,12 @@ fn for_each_case(check: impl Fn(&mut Random, Case)) {
 
 #[test]
 fn amounts_are_those_of_exact_fractions() {
-    for_each_case(|_, case| assert_eq!(in_units(case.found()), case.expected(), "{case:?}"));
+    for_each_case(CASES, |_, case| assert_eq!(in_units(case.found()), case.expected(), "{case:?}"));
 }
 
 #[test]
 fn a_tax_or_margin_is_that_of_an_exact_fraction() {
-    for_each_case(|random, case| {
+    for_each_case(CASES_OF_OTHERS, |random, case| {
         let percent = Decimal::new(i64::try_from(random.below(1_000_001)).unwrap(), 4);
         let Fraction(part, whole) = Fraction::of(percent);
         let total = case.found();
@@ -147,7 +148,7 @@ fn a_tax_or_margin_is_that_of_an_exact_fraction() {
 
 #[test]
 fn what_is_cut_off_a_line_is_less_than_a_cent_of_it_or_of_each_of_its_seats() {
-    for_each_case(|_, case| {
+    for_each_case(CASES_OF_OTHERS, |_, case| {
         let scale = 10_i128.pow(case.currency.digits());
         let Fraction(exact, whole) = case.exact();
         // In parts of `whole` of a cent.
@@ -167,7 +168,7 @@ fn what_is_cut_off_a_line_is_less_than_a_cent_of_it_or_of_each_of_its_seats() {
 
 #[test]
 fn a_credit_is_its_charge_with_the_other_sign() {
-    for_each_case(|_, case| {
+    for_each_case(CASES_OF_OTHERS, |_, case| {
         let credit = Case { seats: -case.seats, ..case };
         assert_eq!(in_units(credit.found()), -in_units(case.found()), "{case:?}");
     });
@@ -175,7 +176,7 @@ fn a_credit_is_its_charge_with_the_other_sign() {
 
 #[test]
 fn splitting_a_period_loses_nothing_before_rounding() {
-    for_each_case(|random, case| {
+    for_each_case(CASES_OF_OTHERS, |random, case| {
         let first = u32::try_from(random.below(u64::from(case.days) + 1)).unwrap();
         let before = Case { days: first, ..case };
         let after = Case { days: case.days - first, ..case };
