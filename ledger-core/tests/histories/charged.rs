@@ -225,8 +225,8 @@ impl Seats {
         let mut by_price: BTreeMap<(&str, Decimal), BTreeMap<NaiveDate, i64>> = BTreeMap::new();
         for charge in charges {
             let line = &charge.line;
-            let priced = by_price.entry((line.offer.as_str(), line.unit_price)).or_default();
-            for changes in [&mut changes, priced] {
+            let of_price = by_price.entry((line.offer.as_str(), line.unit_price)).or_default();
+            for changes in [&mut changes, of_price] {
                 *changes.entry(line.period.start).or_default() += line.quantity;
                 *changes.entry(next(line.period.end)).or_default() -= line.quantity;
             }
@@ -235,25 +235,24 @@ impl Seats {
             changes.keys().chain(self.from.keys()).copied().filter(|day| *day <= last).collect();
         let until = |day: &NaiveDate| days.range(next(*day)..).next().copied().unwrap_or(last);
         for day in &days {
-            let charged: i64 = changes.range(..=*day).map(|(_, seats)| seats).sum();
+            let sum: i64 = changes.range(..=*day).map(|(_, seats)| seats).sum();
             let held = self.held(*day);
             let is_right = match held {
-                Some(Held::Exactly(seats, end)) if *day <= end => charged == i64::from(seats),
-                // Its renewal is still to come.
-                Some(Held::Exactly(..)) => charged == 0,
-                Some(Held::AtMost(seats)) => (0..=i64::from(seats)).contains(&charged),
-                None => charged == 0,
+                Some(Held::Exactly(seats, end)) if *day <= end => sum == i64::from(seats),
+                Some(Held::AtMost(seats)) => (0..=i64::from(seats)).contains(&sum),
+                // It was not bought yet, or its renewal is still to come.
+                Some(Held::Exactly(..)) | None => sum == 0,
             };
             ensure(is_right, || {
-                format!("{charged} seats are charged from {day} until {}, not {held:?}", until(day))
+                format!("{sum} seats are charged from {day} until {}, not {held:?}", until(day))
             })?;
         }
         if self.besides.is_empty() {
             for ((offer, price), changes) in &by_price {
-                let mut charged = 0;
+                let mut sum = 0;
                 for (day, seats) in changes {
-                    charged += seats;
-                    ensure(0 <= charged, || format!("{charged} of {offer} at {price} on {day}"))?;
+                    sum += seats;
+                    ensure(0 <= sum, || format!("{sum} of {offer} at {price} on {day}"))?;
                 }
             }
         }

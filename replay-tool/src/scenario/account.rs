@@ -50,6 +50,10 @@ impl Account {
     /// # Errors
     ///
     /// [`MoneyError`] when an amount cannot be computed.
+    ///
+    /// # Panics
+    ///
+    /// Never: the ids it makes are valid.
     pub fn happen(
         &mut self,
         context: &Context<'_>,
