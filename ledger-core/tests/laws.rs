@@ -221,6 +221,7 @@ fn is_charged_elsewhere(event: &Event) -> bool {
     match event {
         Event::OpeningBalanceImported(_)
         | Event::CorrectionRecorded(_)
+        | Event::CreditGranted(_)
         | Event::BillingFrequencyChanged(_)
         | Event::TrialConverted(_) => true,
         Event::SubscriptionPurchased(e) => several_cycles(&e.plan),
