@@ -193,7 +193,6 @@ impl Meter {
         // What is credited is of the time before, what is charged of the time after.
         let credited: Vec<_> =
             lines.iter().map(|line| self.shown_before(before.as_ref(), line)).collect();
-        self.go_on(before.as_ref(), (event_id, cause), event);
         self.customer = evolve(before, event);
         self.note(event_id, cause, event);
         let Some(customer) = &self.customer else { return Ok(()) };
@@ -208,24 +207,6 @@ impl Meter {
             charges.push(shown.charge((&self.id, &customer.profile), line, charged_on, of));
         }
         Ok(())
-    }
-
-    /// A cycle that began while billing was stopped is charged from the day on that it goes on again.
-    fn go_on(
-        &mut self,
-        before: Option<&Customer>,
-        (event_id, cause): (&str, &Arc<Cause>),
-        event: &Event,
-    ) {
-        let Event::SubscriptionResumed(e) = event else { return };
-        let s = before.and_then(|customer| customer.subscriptions.get(&e.subscription));
-        if s.is_some_and(|s| s.billing_stopped)
-            && let Some(metered) = self.metered.get_mut(&e.subscription)
-        {
-            let day = cause.effective_at.date_naive();
-            metered.charged_through = metered.charged_through.max(day.pred_opt().unwrap_or(day));
-            metered.event = (event_id.to_owned(), Arc::clone(cause));
-        }
     }
 
     fn shown_before(&self, before: Option<&Customer>, line: &ChargeLine) -> Option<Shown> {

@@ -82,7 +82,7 @@ pub struct SuspensionRules {
     /// Days after which a suspended subscription is deleted; `None`: only its term's end matters.
     #[serde(default)]
     pub days_max: Option<u32>,
-    /// Days from the first one charged in the term in which suspending, where billing stops, credits
+    /// Days from the first one of the term in which suspending, where billing stops, credits
     /// everything charged in it; later, or when left out, the remaining days are credited. Source: domain,
     /// section 1.3 and section 4.4 (legacy).
     #[serde(default)]

@@ -100,10 +100,10 @@ fn suspension_credit(
     if !rules.billing_stops || s.is_trial() {
         return Ok(None);
     }
-    let first = s.charged.first().map(|charged| midnight(charged.from));
-    let full_before = first.map(|first| days_after(first, rules.full_credit_days)).transpose()?;
-    let refund = match full_before.flatten() {
-        Some(before) if context.now < before => Refund::Full,
+    let full_before = days_after(midnight(s.term.start), rules.full_credit_days)?;
+    let is_charged_here = s.charged.first().is_some_and(|first| first.from <= context.today());
+    let refund = match full_before {
+        Some(before) if context.now < before && is_charged_here => Refund::Full,
         Some(_) | None => Refund::Prorated,
     };
     let credits = credits(context, s, refund)?;
