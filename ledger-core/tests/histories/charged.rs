@@ -6,7 +6,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use ledger_core::billing::{Cause, Charge, Meter};
 use ledger_core::calendar::charge_cycle;
 use ledger_core::charges::{ChargeType, lines};
-use ledger_core::customer::{Command, Customer, Event, Subscription};
+use ledger_core::customer::{Command, Customer, Event, Settled, Subscription};
 use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, Reason, Role, SubscriptionId};
 use ledger_core::store::segment::simulated::Random;
 use rust_decimal::Decimal;
@@ -32,8 +32,6 @@ struct Seats {
     from: BTreeMap<NaiveDate, Held>,
     /// Charged elsewhere, or refunded for days that are over: seats more or fewer from a day on.
     besides: BTreeMap<NaiveDate, i64>,
-    /// What was put right is not charged: nothing more is known about it.
-    is_corrected: bool,
 }
 
 /// How many seats are charged on a day.
@@ -41,7 +39,7 @@ struct Seats {
 enum Held {
     /// So many until the last day of the term.
     Exactly(u32, NaiveDate),
-    /// What was charged before it ended, or its billing stopped, stays charged; nothing else is.
+    /// What was charged before it ended stays charged; nothing else is.
     AtMost(u32),
 }
 
@@ -86,7 +84,7 @@ impl Charged {
         let charges = self.meter.happen(cause, events).map_err(said)?;
         self.are_those_of(events, &charges)?;
         self.charges.extend(charges);
-        self.note(effective_at.date_naive(), events);
+        self.note((effective_at.date_naive(), today), events);
         self.last = today;
         Ok(())
     }
@@ -112,48 +110,56 @@ impl Charged {
             let event_id = format!("{}/{}.{number}", self.id, self.version);
             expected.extend(lines(&event_id, event).map_err(|err| err.to_string())?);
         }
-        let is_cycle = |charge: &&Charge| charge.line.charge_type == ChargeType::CycleCharge;
         let found: Vec<_> = charges.iter().filter(|c| !is_cycle(c)).map(|c| &c.line).collect();
         ensure(found == expected.iter().collect::<Vec<_>>(), || {
             format!("{found:?} is charged, not {expected:?}")
         })
     }
 
-    fn note(&mut self, day: NaiveDate, events: &[Event]) {
+    fn note(&mut self, (day, today): (NaiveDate, NaiveDate), events: &[Event]) {
         let customer = self.meter.customer().cloned().unwrap();
+        let mut right_from = BTreeMap::new();
         for event in events {
             match event {
                 Event::SubscriptionCancelled(e) => {
-                    let besides =
-                        &mut self.seats.entry(e.subscription.clone()).or_default().besides;
-                    for credit in e.credits.iter().filter(|c| c.basis.billable.start < day) {
-                        let seats = i64::from(credit.seats);
-                        *besides.entry(credit.basis.billable.start).or_default() += seats;
-                        *besides.entry(day).or_default() -= seats;
-                    }
+                    self.seats_of(&e.subscription).refund(day, &e.credits);
+                }
+                Event::SubscriptionSuspended(e) => {
+                    let credits = e.credit.iter().flat_map(|credit| credit.credits.iter().copied());
+                    self.seats_of(&e.subscription).refund(day, &credits.collect::<Vec<_>>());
                 }
                 Event::OpeningBalanceImported(e) => {
                     let s = &customer.subscriptions[&e.subscription];
                     let from = day.max(s.term.start);
                     let cycle = charge_cycle(s.cycle_anchor, s.plan.billing, s.anchor, from);
                     let until = cycle.unwrap().end.min(s.term.end);
-                    let besides =
-                        &mut self.seats.entry(e.subscription.clone()).or_default().besides;
                     let is_charged = !s.is_trial() && day <= until;
                     let seats = if is_charged { i64::from(e.quantity) } else { 0 };
-                    *besides.entry(day).or_default() += seats;
-                    *besides.entry(next(until)).or_default() -= seats;
+                    self.seats_of(&e.subscription).elsewhere(seats, day, until);
                 }
                 Event::CorrectionRecorded(e) => {
-                    self.seats.entry(e.subscription.clone()).or_default().is_corrected = true;
+                    // Only what was charged here, since the term began, is put right.
+                    let first = customer.subscriptions[&e.subscription].charged.first();
+                    let first = first.map_or(day, |charged| charged.from);
+                    right_from.insert(&e.subscription, day.max(first).min(today));
+                    if let (Some(quantity), true) = (e.quantity, today < first) {
+                        let more = i64::from(quantity.to) - i64::from(quantity.from);
+                        let until = first.pred_opt().unwrap();
+                        self.seats_of(&e.subscription).elsewhere(more, today, until);
+                    }
                 }
                 _ => {}
             }
         }
         let gone: BTreeSet<&SubscriptionId> = events.iter().filter_map(given_back).collect();
         for (id, s) in &customer.subscriptions {
-            self.seats.entry(id.clone()).or_default().hold(day, s, gone.contains(id));
+            let day = right_from.get(id).copied().unwrap_or(day);
+            self.seats_of(id).hold(day, s, gone.contains(id));
         }
+    }
+
+    fn seats_of(&mut self, id: &SubscriptionId) -> &mut Seats {
+        self.seats.entry(id.clone()).or_default()
     }
 
     /// Checks everything up to the last commit.
@@ -172,11 +178,9 @@ impl Charged {
             ensure(line.period.start <= line.period.end, || format!("no day: {line:?}"))?;
         }
         for (id, seats) in &self.seats {
-            let of = self.charges.iter().filter(|charge| charge.line.subscription == *id);
-            let of: Vec<&Charge> = of.collect();
-            if seats.is_corrected {
-                continue;
-            }
+            let is_of =
+                |c: &&Charge| c.line.subscription == *id && is_for_seats(c.line.charge_type);
+            let of: Vec<&Charge> = self.charges.iter().filter(is_of).collect();
             seats.are_charged(&of, self.last).map_err(|broken| {
                 let lines: Vec<String> = of.iter().map(|charge| shown(charge)).collect();
                 format!("{id}: {broken}; {:?}; {}", seats.from, lines.join("\n"))
@@ -187,12 +191,26 @@ impl Charged {
 }
 
 impl Seats {
+    /// Days that are over are refunded, too: they were charged nevertheless.
+    fn refund(&mut self, day: NaiveDate, credits: &[Settled]) {
+        for credit in credits.iter().filter(|credit| credit.basis.billable.start < day) {
+            let until = credit.basis.billable.end.min(day.pred_opt().unwrap());
+            self.elsewhere(-credit.seats, credit.basis.billable.start, until);
+        }
+    }
+
+    /// So many more seats are charged elsewhere.
+    fn elsewhere(&mut self, seats: i64, from: NaiveDate, until: NaiveDate) {
+        *self.besides.entry(from).or_default() += seats;
+        *self.besides.entry(next(until)).or_default() -= seats;
+    }
+
     fn hold(&mut self, day: NaiveDate, s: &Subscription, is_gone: bool) {
         let before = self.from.values().next_back().copied();
         let held = match before {
             _ if s.is_living() && s.is_trial() => Held::Exactly(0, s.term.end),
             _ if s.is_living() && !s.billing_stopped => Held::Exactly(s.quantity, s.term.end),
-            _ if s.is_living() => Held::AtMost(s.quantity),
+            _ if s.is_living() => Held::Exactly(0, s.term.end),
             _ if is_gone => Held::Exactly(0, NaiveDate::MAX),
             Some(Held::Exactly(0, NaiveDate::MAX)) => return,
             Some(Held::Exactly(seats, _) | Held::AtMost(seats)) => Held::AtMost(seats),
@@ -210,7 +228,7 @@ impl Seats {
 
     /// Every day is charged once: for its seats, or not at all.
     fn are_charged(&self, charges: &[&Charge], last: NaiveDate) -> Result<(), Broken> {
-        for charge in charges.iter().filter(|c| c.line.charge_type == ChargeType::CycleCharge) {
+        for charge in charges.iter().filter(|charge| is_cycle(charge)) {
             let start = charge.line.period.start;
             let held = |day| self.held(day);
             // What is changed on that day is changed after the cycle was charged.
@@ -268,6 +286,16 @@ fn given_back(event: &Event) -> Option<&SubscriptionId> {
         Event::TrialConverted(e) => Some(&e.subscription),
         _ => None,
     }
+}
+
+/// Whether a line is that of a further charge cycle: no event caused it.
+fn is_cycle(charge: &Charge) -> bool {
+    charge.line.id == charge.line.reference_id
+}
+
+/// What is given back by way of courtesy, and what is free, is not about seats.
+fn is_for_seats(charge_type: ChargeType) -> bool {
+    !matches!(charge_type, ChargeType::CustomerCredit | ChargeType::ExtendTerm)
 }
 
 fn next(day: NaiveDate) -> NaiveDate {
