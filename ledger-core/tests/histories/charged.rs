@@ -32,6 +32,10 @@ struct Seats {
     from: BTreeMap<NaiveDate, Held>,
     /// Charged elsewhere, or refunded for days that are over: seats more or fewer from a day on.
     besides: BTreeMap<NaiveDate, i64>,
+    /// Whether it was taken over from elsewhere.
+    is_taken_over: bool,
+    /// Whether it was charged elsewhere until an end that was wrong: nobody knows how that was settled.
+    is_unknown: bool,
 }
 
 /// How many seats are charged on a day.
@@ -118,7 +122,7 @@ impl Charged {
 
     fn note(&mut self, (day, today): (NaiveDate, NaiveDate), events: &[Event]) {
         let customer = self.meter.customer().cloned().unwrap();
-        let mut right_from = BTreeMap::new();
+        let mut corrected = BTreeSet::new();
         for event in events {
             match event {
                 Event::SubscriptionCancelled(e) => {
@@ -135,13 +139,18 @@ impl Charged {
                     let until = cycle.unwrap().end.min(s.term.end);
                     let is_charged = !s.is_trial() && day <= until;
                     let seats = if is_charged { i64::from(e.quantity) } else { 0 };
-                    self.seats_of(&e.subscription).elsewhere(seats, day, until);
+                    let taken_over = self.seats_of(&e.subscription);
+                    taken_over.elsewhere(seats, day, until);
+                    taken_over.is_taken_over = true;
                 }
                 Event::CorrectionRecorded(e) => {
                     // Only what was charged here, since the term began, is put right.
                     let first = customer.subscriptions[&e.subscription].charged.first();
                     let first = first.map_or(day, |charged| charged.from);
-                    right_from.insert(&e.subscription, day.max(first).min(today));
+                    let seats = e.quantity.map(|quantity| quantity.to);
+                    let day = day.max(first).min(today);
+                    self.seats_of(&e.subscription).correct(day, seats, e.term_end);
+                    corrected.insert(&e.subscription);
                     if let (Some(quantity), true) = (e.quantity, today < first) {
                         let more = i64::from(quantity.to) - i64::from(quantity.from);
                         let until = first.pred_opt().unwrap();
@@ -152,8 +161,8 @@ impl Charged {
             }
         }
         let gone: BTreeSet<&SubscriptionId> = events.iter().filter_map(given_back).collect();
-        for (id, s) in &customer.subscriptions {
-            let day = right_from.get(id).copied().unwrap_or(day);
+        let others = customer.subscriptions.iter().filter(|(id, _)| !corrected.contains(id));
+        for (id, s) in others {
             self.seats_of(id).hold(day, s, gone.contains(id));
         }
     }
@@ -177,7 +186,7 @@ impl Charged {
             ensure(line.billable_days == line.period.days(), || format!("{line:?}"))?;
             ensure(line.period.start <= line.period.end, || format!("no day: {line:?}"))?;
         }
-        for (id, seats) in &self.seats {
+        for (id, seats) in self.seats.iter().filter(|(_, seats)| !seats.is_unknown) {
             let is_of =
                 |c: &&Charge| c.line.subscription == *id && is_for_seats(c.line.charge_type);
             let of: Vec<&Charge> = self.charges.iter().filter(is_of).collect();
@@ -197,6 +206,26 @@ impl Seats {
             let until = credit.basis.billable.end.min(day.pred_opt().unwrap());
             self.elsewhere(-credit.seats, credit.basis.billable.start, until);
         }
+    }
+
+    /// From `day` on it was wrong: of the seats, those that were charged; or of the end.
+    fn correct(&mut self, day: NaiveDate, seats: Option<u32>, end: Option<NaiveDate>) {
+        self.is_unknown |= self.is_taken_over && end.is_some();
+        let first = self.held(day);
+        let mut later = self.from.split_off(&day);
+        if let Some(first) = first {
+            later.entry(day).or_insert(first);
+        }
+        for held in later.values_mut() {
+            *held = match *held {
+                Held::Exactly(was, until) => {
+                    let is = if was == 0 { 0 } else { seats.unwrap_or(was) };
+                    Held::Exactly(is, end.unwrap_or(until))
+                }
+                Held::AtMost(was) => Held::AtMost(seats.unwrap_or(was).max(was)),
+            };
+        }
+        self.from.extend(later);
     }
 
     /// So many more seats are charged elsewhere.
