@@ -131,7 +131,7 @@ pub fn cycle_line(
 }
 
 #[expect(clippy::too_many_lines, reason = "a table, read as a whole")]
-fn drafts<'a>(event: &'a Event) -> Option<(Vec<Draft<'a>>, &'a RuleSet)> {
+fn drafts(event: &Event) -> Option<(Vec<Draft<'_>>, &RuleSet)> {
     match event {
         Event::SubscriptionPurchased(e) => {
             let line = Draft {

@@ -642,7 +642,8 @@ pub(super) fn taken_over(e: &OpeningBalanceImported) -> Subscription {
         bought_at: e.bought_at,
         rounding: e.rounding,
     });
-    let charged_from = e.charged_through.and_then(|day| day.succ_opt()).filter(|_| !e.trial);
+    let charged_from =
+        e.charged_through.and_then(|day| day.succ_opt()).filter(|_| !e.trial && !e.billing_stopped);
     let charged =
         charged_from.map(|from| Charged { from, quantity: e.quantity, unit_price: e.unit_price });
     let last_lot = e.lots.iter().map(|lot| lot.lot).max().unwrap_or(1);
@@ -655,6 +656,7 @@ pub(super) fn taken_over(e: &OpeningBalanceImported) -> Subscription {
         end_of_term: e.end_of_term,
         kind,
         vendor_reasons: e.vendor_reasons.clone(),
+        billing_stopped: e.billing_stopped,
         charged: Vec::from_iter(charged),
         ..begun
     }

@@ -115,7 +115,7 @@ frozen! {
         unknown: BTreeMap<String, String>,
         rules: Option<RuleSet>,
         anchor: AnchorRule,
-    } => { rounding: RoundingPolicy::UnitTruncate, charged_through: None, }
+    } => { rounding: RoundingPolicy::UnitTruncate, charged_through: None, billing_stopped: false, }
     CorrectionRecorded {
         subscription: SubscriptionId,
         offer: OfferId,

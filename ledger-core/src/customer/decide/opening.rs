@@ -63,6 +63,8 @@ pub(super) fn import(
         anchor,
         rounding: programme.map(|programme| programme.rounding).unwrap_or_default(),
         charged_through: Some(charged_elsewhere(c, anchor)?),
+        billing_stopped: status == Status::Suspended
+            && programme.and_then(|of| of.suspension.as_ref()).is_some_and(|of| of.billing_stops),
     };
     if let Some(known) = customer.subscriptions.get(&c.subscription) {
         let differs = differences(known, &taken_over(&imported));
@@ -234,8 +236,12 @@ fn above_maximum(
     }
 }
 
-/// The fields in which what the ledger has differs from what is told.
+/// The fields in which what the ledger has differs from what is told. How it is charged is not told: it
+/// follows from the rules and from the instant as of which is told.
 fn differences(known: &Subscription, told: &Subscription) -> Vec<&'static str> {
+    let (charged, rounding) = (known.charged.clone(), known.rounding);
+    let billing_stopped = known.billing_stopped;
+    let told = &Subscription { billing_stopped, rounding, charged, ..told.clone() };
     if known == told {
         return Vec::new();
     }

@@ -59,6 +59,8 @@ pub struct OpeningBalanceImported {
     pub rounding: RoundingPolicy,
     /// Last day charged elsewhere: that of the charge cycle in which it was taken over; `None`: not told.
     pub charged_through: Option<NaiveDate>,
+    /// Whether it is suspended and not charged while it is.
+    pub billing_stopped: bool,
 }
 
 /// Something that the ledger had wrong about a subscription was put right.
