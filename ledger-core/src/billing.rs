@@ -6,6 +6,7 @@ mod books;
 mod draw;
 mod forecast;
 mod meter;
+pub mod vectors;
 
 pub use self::bill::{AppliedRate, BillError, BilledLine};
 pub use self::books::{Books, Closed, decide_billing, learn_billing};

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand};
+use ledger_core::billing::vectors::policy_named;
 use ledger_core::calendar::midnight;
 use ledger_core::ids::{BackupName, CustomerId, Reason, SubscriptionId};
+use ledger_core::money::RoundingPolicy;
 use ledger_core::proof::note::VerifierKey;
 
 pub use self::import::{
@@ -24,6 +26,7 @@ Examples:
   replay-tool state acme --as-of 2024-03-04 --known-at 2024-03-10T09:00:00Z
   replay-tool history acme --url http://127.0.0.1:8080 --tokens ledger-data/tokens.toml
   replay-tool scenario tests/scenarios
+  replay-tool conformance proration docs/vectors/proration.csv
   replay-tool rebuild --data ledger-data
   replay-tool backup --data ledger-data --into /mnt/backups/2026-11-21
   replay-tool backup --url http://127.0.0.1:8080 --token-file operator.token --name 2026-11-21
@@ -39,7 +42,7 @@ Results go to the standard output, messages to the standard error.
 Exit codes:
   0  everything is as it should be
   1  something wrong was found: damage, a log that is not the one that was signed, a proof that proves
-     nothing, a scenario that fails, or a file that is not imported
+     nothing, a scenario or a case that fails, or a file that is not imported
   2  the command line is wrong
   3  the source, or what it is to be compared with, cannot be opened, reached or believed
   4  what was asked for is not there";
@@ -67,6 +70,9 @@ pub enum Verb {
     State(StateArgs),
     /// Run scenario files.
     Scenario(ScenarioArgs),
+    /// Compute published cases of proration and of charge cycles, and compare.
+    #[command(subcommand, after_help = CONFORMANCE_NOTES)]
+    Conformance(ConformanceVerb),
     /// Compute the views again from the log of a stopped folder.
     Rebuild(RebuildArgs),
     /// Copy a whole ledger, without its secrets, into a new folder that is a ledger itself.
@@ -316,6 +322,44 @@ pub struct ScenarioArgs {
     /// Only those whose rule has this text in it.
     #[arg(long, value_name = "TEXT")]
     pub rule: Option<String>,
+}
+
+const CONFORMANCE_NOTES: &str = "\
+docs/vectors/README.md describes the columns; files of others are run as well. With --json, one object
+per case: id, line, ok, expected, found, formula; at the end passed and failed.";
+
+/// Which kind of cases.
+#[derive(Debug, Subcommand)]
+pub enum ConformanceVerb {
+    /// What part of a charge cycle costs.
+    Proration(ProrationArgs),
+    /// On which days charge cycles begin and end.
+    Schedule(ScheduleArgs),
+}
+
+/// Which prorations.
+#[derive(Args, Clone, Debug)]
+pub struct ProrationArgs {
+    /// The cases.
+    #[arg(value_name = "FILE.csv")]
+    pub file: PathBuf,
+    /// Round all of them so, whatever they say: unit-truncate, line-truncate, line-half-up or
+    /// fee-then-tax.
+    #[arg(long, value_name = "NAME", value_parser = policy)]
+    pub policy: Option<RoundingPolicy>,
+}
+
+/// Which charge cycles.
+#[derive(Args, Clone, Debug)]
+pub struct ScheduleArgs {
+    /// The cases.
+    #[arg(value_name = "FILE.csv")]
+    pub file: PathBuf,
+}
+
+fn policy(name: &str) -> Result<RoundingPolicy, String> {
+    let expected = "write unit-truncate, line-truncate, line-half-up or fee-then-tax";
+    policy_named(name).ok_or_else(|| expected.to_owned())
 }
 
 /// Which views, and where to.

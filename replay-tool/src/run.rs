@@ -8,8 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
 use crate::commands::{
-    backup, bench, checkpoint, forecast, history, import, prove, rebuild, scenario, state, verify,
-    what_if,
+    backup, bench, checkpoint, conformance, forecast, history, import, prove, rebuild, scenario,
+    state, verify, what_if,
 };
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -42,6 +42,7 @@ fn runtime(verb: &Verb) -> io::Result<Runtime> {
         | Verb::History(_)
         | Verb::State(_)
         | Verb::Scenario(_)
+        | Verb::Conformance(_)
         | Verb::Rebuild(_)
         | Verb::Backup(_)
         | Verb::Checkpoint(_)
@@ -61,6 +62,7 @@ async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Verb::History(args) => history::history(args, cli.json, output).await,
         Verb::State(args) => state::state(args, cli.json, output).await,
         Verb::Scenario(args) => scenario::scenario(args, cli.json, output),
+        Verb::Conformance(verb) => conformance::conformance(verb, cli.json, output),
         Verb::Rebuild(args) => rebuild::rebuild(args, cli.json, output).await,
         Verb::Backup(args) => backup::backup(args, cli.json, output),
         Verb::Checkpoint(args) => checkpoint::checkpoint(args, cli.json, output).await,
