@@ -6,6 +6,7 @@ mod books;
 mod draw;
 mod explain;
 mod meter;
+mod open;
 mod redraw;
 mod statement;
 mod sums;
@@ -18,6 +19,7 @@ pub use self::explain::{
     explain,
 };
 pub use self::meter::{Cause, Charge, Meter, Meters};
+pub use self::open::{OpenPeriod, OpenPeriods};
 pub use self::redraw::{Redraw, Redrawn};
 pub use self::statement::{
     Statement, StatementError, StatementLine, StatementSummary, Verification, statement_number,

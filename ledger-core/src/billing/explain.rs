@@ -86,12 +86,13 @@ pub enum Explanation {
 }
 
 impl Explanation {
-    /// The same for somebody who must not know what a reseller keeps.
+    /// The same for somebody who may know what this reseller keeps, and of no other.
     #[must_use]
-    pub fn without_margin(self) -> Self {
+    pub fn with_margins_of(self, reseller: Option<&ResellerId>) -> Self {
         match self {
             Self::Line(mut line) => {
-                line.bill.margin = None;
+                line.bill.margin =
+                    line.bill.margin.take().filter(|margin| reseller == Some(&margin.reseller));
                 Self::Line(line)
             }
             Self::Cause(cause) => Self::Cause(cause),
