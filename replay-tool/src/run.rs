@@ -8,7 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
 use crate::commands::{
-    backup, bench, checkpoint, history, import, prove, rebuild, scenario, state, verify, what_if,
+    backup, bench, checkpoint, explain, history, import, prove, rebuild, scenario, state, statement,
+    verify, what_if,
 };
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -40,6 +41,8 @@ fn runtime(verb: &Verb) -> io::Result<Runtime> {
         Verb::Verify(_)
         | Verb::History(_)
         | Verb::State(_)
+        | Verb::Explain(_)
+        | Verb::Statement(_)
         | Verb::Scenario(_)
         | Verb::Rebuild(_)
         | Verb::Backup(_)
@@ -58,6 +61,8 @@ async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Verb::Verify(args) => verify::verify(args, cli.json, output).await,
         Verb::History(args) => history::history(args, cli.json, output).await,
         Verb::State(args) => state::state(args, cli.json, output).await,
+        Verb::Explain(args) => explain::explain(args, cli.json, output).await,
+        Verb::Statement(args) => statement::statement(args, cli.json, output).await,
         Verb::Scenario(args) => scenario::scenario(args, cli.json, output),
         Verb::Rebuild(args) => rebuild::rebuild(args, cli.json, output).await,
         Verb::Backup(args) => backup::backup(args, cli.json, output),

@@ -96,9 +96,19 @@ impl<'a> Redraw<'a> {
             self.draw(&closed.what)?;
             self.note("it was closed over commits that the log does not have".to_owned());
         }
-        if self.said != *self.books {
+        if !says(&self.said, self.books) {
             self.note("the log says something else about bills than was read before".to_owned());
         }
+        let unread = self.said.closed().map(|closed| &closed.what);
+        let unread = unread.filter(|what| self.books.closed_period(what.period).is_none());
+        self.drawn.extend(unread.map(|what| Redrawn {
+            period: what.period,
+            lines: what.lines,
+            statements: u64::try_from(what.statements.len()).unwrap_or(u64::MAX),
+            differences: vec![
+                "it was closed while the log was read, or was hidden at first: check again".to_owned(),
+            ],
+        }));
         Ok(self.drawn)
     }
 
@@ -141,6 +151,13 @@ impl<'a> Redraw<'a> {
         self.drawn.push(Redrawn { period, lines, statements: count, differences });
         Ok(())
     }
+}
+
+/// Whether the log says all that was read before; it may have grown since.
+fn says(said: &Books, before: &Books) -> bool {
+    before.closed().all(|closed| said.closed_period(closed.what.period) == Some(closed))
+        && before.all_terms().all(|terms| said.all_terms().any(|it| it == terms))
+        && before.all_rates().all(|rates| said.all_rates().any(|it| it == rates))
 }
 
 fn compare(
