@@ -80,7 +80,9 @@ impl Action {
                 matches!(role, Role::Operator)
             }
             Self::Bill => matches!(role, Role::Operator | Role::Billing),
-            Self::ReadLog | Self::ReadBilling => matches!(role, Role::Operator | Role::Billing | Role::Support),
+            Self::ReadLog | Self::ReadBilling => {
+                matches!(role, Role::Operator | Role::Billing | Role::Support)
+            }
             Self::ReadMetrics => matches!(role, Role::Operator | Role::Support),
         }
     }

@@ -229,7 +229,8 @@ async fn what_comes_to_light_after_closing_is_a_correction_in_the_next_period() 
     );
     // 20 % of 545.24 is 109.048.
     assert_eq!(totals(&preview), ["545.24", "0", "109.05", "654.29"]);
-    let tax = json!([{ "percent": "20", "base": "545.24", "amount": "109.05", "is_by_line": false }]);
+    let tax =
+        json!([{ "percent": "20", "base": "545.24", "amount": "109.05", "is_by_line": false }]);
     assert_eq!((&preview["taxes"], &preview["number"]), (&tax, &Value::Null));
 
     go_to(&server, "2024-04-01").await;
@@ -296,7 +297,8 @@ async fn everybody_sees_their_own_bills_and_only_whom_it_concerns_sees_margins()
     go_to(&server, "2024-02-02").await;
     close(&server, "2024-01").await.ok();
     // 1 and 2 are of the customers acme and other, 3 and 4 of the resellers q and r.
-    let roles = ["operator", "billing", "support", "reseller-r", "reseller-q", "admin-acme", "viewer-acme"];
+    let roles =
+        ["operator", "billing", "support", "reseller-r", "reseller-q", "admin-acme", "viewer-acme"];
     let reason = json!({ "reason": "x" });
     for (method, path, body, statuses) in [
         ("GET", TERMS, None, [200, 200, 200, 403, 403, 403, 403]),
@@ -305,7 +307,12 @@ async fn everybody_sees_their_own_bills_and_only_whom_it_concerns_sees_margins()
         ("GET", "/v1/billing/periods/2024-02", None, [200, 200, 200, 403, 403, 403, 403]),
         ("GET", "/v1/billing/reconciliations", None, [200, 200, 200, 403, 403, 403, 403]),
         ("POST", TERMS, Some(terms("2024-01")), [200, 200, 403, 403, 403, 403, 403]),
-        ("POST", "/v1/billing/periods/2024-01/close", Some(reason), [200, 200, 403, 403, 403, 403, 403]),
+        (
+            "POST",
+            "/v1/billing/periods/2024-01/close",
+            Some(reason),
+            [200, 200, 403, 403, 403, 403, 403],
+        ),
         ("POST", RATES, Some(json!({})), [400, 400, 400, 400, 400, 400, 400]),
         ("GET", "/v1/statements/1", None, [200, 200, 200, 200, 404, 200, 200]),
         ("GET", "/v1/statements/2", None, [200, 200, 200, 404, 200, 404, 404]),
@@ -313,8 +320,12 @@ async fn everybody_sees_their_own_bills_and_only_whom_it_concerns_sees_margins()
         ("GET", "/v1/statements/4", None, [200, 200, 200, 200, 404, 404, 404]),
         ("GET", "/v1/statements/5", None, [404; 7]),
         ("GET", "/v1/customers/acme/statements", None, [200, 200, 200, 200, 404, 200, 200]),
-        ("GET", "/v1/customers/acme/statements/preview?period=2024-02", None,
-            [200, 200, 200, 200, 404, 200, 200]),
+        (
+            "GET",
+            "/v1/customers/acme/statements/preview?period=2024-02",
+            None,
+            [200, 200, 200, 200, 404, 200, 200],
+        ),
         ("GET", "/v1/resellers/r/statements", None, [200, 200, 200, 200, 403, 403, 403]),
         ("GET", "/v1/explain?id=acme/2.1/1", None, [200, 200, 200, 200, 404, 200, 200]),
     ] {
@@ -328,14 +339,21 @@ async fn everybody_sees_their_own_bills_and_only_whom_it_concerns_sees_margins()
             assert_eq!(answer.status.as_u16(), status, "{role} {method} {path}: {}", answer.text);
             if role.ends_with("acme") {
                 let has = |text: &str| answer.text.contains(text);
-                assert!(!has("19.70\",\"statement") && !has("\"margin\":\"19.70\""), "{}", answer.text);
+                assert!(
+                    !has("19.70\",\"statement") && !has("\"margin\":\"19.70\""),
+                    "{}",
+                    answer.text
+                );
             }
         }
     }
     let of_others = server.by("admin-acme", "GET", "/v1/statements/2").send().await;
     let of_nobody = server.by("admin-acme", "GET", "/v1/statements/9").send().await;
     let theirs = of_others.problem(404, "STATEMENT_UNKNOWN");
-    assert_eq!(of_nobody.problem(404, "STATEMENT_UNKNOWN").to_string().replace("09", "02"), theirs.to_string());
+    assert_eq!(
+        of_nobody.problem(404, "STATEMENT_UNKNOWN").to_string().replace("09", "02"),
+        theirs.to_string()
+    );
 
     let explain = |who: &'static str| {
         let ask = server.by(who, "GET", "/v1/explain?id=acme/2.1/1").send_owned();
@@ -413,15 +431,35 @@ async fn odd_ids_are_answered_with_what_one_looks_like() {
     let server = january().await;
     let long = "x".repeat(4000);
     for id in [
-        "", "acme", "acme/", "acme/1", "acme/01.1", "acme/1.1/0", "acme/1.1/1/1", "a%20b/1.1", "acme/0.1",
-        "acme/s1/2024-02-30", "acme/s1/24-2-1", "@catalogue/1.1", "acme/99999999999999999999.1", "%00/1.1",
-        &long, &format!("acme/{long}/2024-01-01"), "acme%2F1.1%2F%C3%A9",
+        "",
+        "acme",
+        "acme/",
+        "acme/1",
+        "acme/01.1",
+        "acme/1.1/0",
+        "acme/1.1/1/1",
+        "a%20b/1.1",
+        "acme/0.1",
+        "acme/s1/2024-02-30",
+        "acme/s1/24-2-1",
+        "@catalogue/1.1",
+        "acme/99999999999999999999.1",
+        "%00/1.1",
+        &long,
+        &format!("acme/{long}/2024-01-01"),
+        "acme%2F1.1%2F%C3%A9",
     ] {
-        let problem = server.get(&format!("/v1/explain?id={id}")).await.problem(400, "QUERY_INVALID");
+        let problem =
+            server.get(&format!("/v1/explain?id={id}")).await.problem(400, "QUERY_INVALID");
         assert!(problem["detail"].as_str().unwrap().len() < 400, "{problem}");
     }
-    for id in ["acme/1.2", "acme/9.1", "acme/18446744073709551615.18446744073709551615", "acme/2.1/2",
-        "acme/s9/2024-02-29"] {
+    for id in [
+        "acme/1.2",
+        "acme/9.1",
+        "acme/18446744073709551615.18446744073709551615",
+        "acme/2.1/2",
+        "acme/s9/2024-02-29",
+    ] {
         server.get(&format!("/v1/explain?id={id}")).await.problem(404, "SUBJECT_UNKNOWN");
     }
     server.get("/v1/explain?id=nobody/1.1").await.problem(404, "CUSTOMER_UNKNOWN");
@@ -429,10 +467,15 @@ async fn odd_ids_are_answered_with_what_one_looks_like() {
     for number in ["0x1", "-1", "1.0", "99999999999999999999999"] {
         server.get(&format!("/v1/statements/{number}")).await.problem(400, "ID_INVALID");
     }
-    for path in ["/v1/billing/periods/2031-01", "/v1/customers/acme/statements/preview?period=2031-01"] {
+    for path in
+        ["/v1/billing/periods/2031-01", "/v1/customers/acme/statements/preview?period=2031-01"]
+    {
         server.get(path).await.problem(404, "PERIOD_UNKNOWN");
     }
-    server.get("/v1/customers/acme/statements/preview?period=March").await.problem(400, "QUERY_INVALID");
+    server
+        .get("/v1/customers/acme/statements/preview?period=March")
+        .await
+        .problem(400, "QUERY_INVALID");
 }
 
 #[tokio::test]
@@ -451,8 +494,13 @@ async fn a_price_is_traced_to_its_row_of_the_list() {
     let price = &line["price"];
     assert_eq!((&price["source"], &price["list"]), (&json!("price-list"), &json!("january")));
     let row = &price["row"];
-    for (field, value) in [("market", "FR"), ("segment", "commercial"), ("currency", "EUR"),
-        ("price", "20.00"), ("from", "2024-01-01T00:00:00Z")] {
+    for (field, value) in [
+        ("market", "FR"),
+        ("segment", "commercial"),
+        ("currency", "EUR"),
+        ("price", "20.00"),
+        ("from", "2024-01-01T00:00:00Z"),
+    ] {
         assert_eq!(row[field], value, "{field}: {row}");
     }
 }

@@ -9,9 +9,7 @@ use ledger_core::calendar::{BillingCycle, TermDuration};
 use ledger_core::customer::{
     BillingTerms, ClosePeriod, Command, Event, PeriodClosed, Purchase, SetBillingTerms,
 };
-use ledger_core::ids::{
-    Actor, ActorId, CommandId, CustomerId, OfferId, Reason, Role, StreamId,
-};
+use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, OfferId, Reason, Role, StreamId};
 use ledger_core::ledger::{Ledger, LedgerOptions, Request};
 use ledger_core::record::Recorded;
 use ledger_core::store::CommitLog;
@@ -79,7 +77,8 @@ async fn log() -> Vec<Recorded> {
         };
         ledger.execute(request).await.unwrap();
     }
-    let stored: Vec<_> = futures::TryStreamExt::try_collect(ledger.log().read_from(1)).await.unwrap();
+    let stored: Vec<_> =
+        futures::TryStreamExt::try_collect(ledger.log().read_from(1)).await.unwrap();
     stored.into_iter().map(|stored| Recorded::read(stored).unwrap()).collect()
 }
 

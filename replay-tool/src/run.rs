@@ -8,8 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
 use crate::commands::{
-    backup, bench, checkpoint, explain, history, import, prove, rebuild, scenario, state, statement,
-    verify, what_if,
+    backup, bench, checkpoint, explain, history, import, prove, rebuild, scenario, state,
+    statement, verify, what_if,
 };
 use crate::exit::{Exit, Failure};
 use crate::output::Output;

@@ -61,9 +61,8 @@ pub(crate) async fn explain_id(
 
 fn subject(query: ExplainQuery) -> Result<(CustomerId, Subject), Problem> {
     let ExplainQuery { id, customer } = query;
-    let invalid = |what: &str| {
-        Problem::new(Kind::QueryInvalid, format!("The query is not valid: {what}."))
-    };
+    let invalid =
+        |what: &str| Problem::new(Kind::QueryInvalid, format!("The query is not valid: {what}."));
     match customer {
         Some(customer) => {
             let id = CommandId::try_new(id).map_err(|err| invalid(&format!("id: {err}")))?;

@@ -106,11 +106,12 @@ pub(crate) async fn preview(
     let data = match books.closed_period(period) {
         None => Statement::preview(&books, period, &customer, &history),
         Some(closed) => {
-            let theirs = closed.what.statements.iter().filter(
-                |drawn| matches!(&drawn.party, Party::Customer(it) if *it == customer),
-            );
-            let again =
-                |drawn| Statement::of_customer(&books, closed, drawn, &customer, &history);
+            let theirs = closed
+                .what
+                .statements
+                .iter()
+                .filter(|drawn| matches!(&drawn.party, Party::Customer(it) if *it == customer));
+            let again = |drawn| Statement::of_customer(&books, closed, drawn, &customer, &history);
             theirs.map(again).collect()
         }
     };
@@ -132,7 +133,8 @@ pub(crate) async fn show(
 ) -> Result<Json<Statement>, Problem> {
     let is_number = number.len() <= 20 && number.bytes().all(|byte| byte.is_ascii_digit());
     let number = number.parse::<u64>().ok().filter(|_| is_number).ok_or_else(|| {
-        let detail = "An id in the address is not valid: the number of a statement has digits only.";
+        let detail =
+            "An id in the address is not valid: the number of a statement has digits only.";
         Problem::new(Kind::IdInvalid, detail)
     })?;
     let books = state.ledger.books();
@@ -208,7 +210,10 @@ fn unbilled(err: &StatementError) -> Problem {
         }
         StatementError::Bill(BillError::Money(err)) => Problem::internal(err),
         StatementError::Differs(what) => {
-            tracing::error!(what, "a statement is not what was recorded when its period was closed");
+            tracing::error!(
+                what,
+                "a statement is not what was recorded when its period was closed"
+            );
             let detail = format!(
                 "The ledger shows nothing of it: {what}. Run replay-tool verify, and do not send it."
             );

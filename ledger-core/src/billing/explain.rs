@@ -285,12 +285,16 @@ pub fn explain(
         }
         Subject::Event(id) => {
             let found = event_of(known.history, id);
-            found.map(|(recorded, event)| caused(known, customer, recorded, (vec![event], &charges))).transpose()
+            found
+                .map(|(recorded, event)| caused(known, customer, recorded, (vec![event], &charges)))
+                .transpose()
         }
         Subject::Command(id) => {
             let mut history = known.history.iter();
             let found = history.find(|recorded| recorded.commit().command_id == *id);
-            found.map(|recorded| caused(known, customer, recorded, (entries(recorded), &charges))).transpose()
+            found
+                .map(|recorded| caused(known, customer, recorded, (entries(recorded), &charges)))
+                .transpose()
         }
     }
 }
@@ -301,11 +305,13 @@ fn explained(
     all: &[Charge],
 ) -> Result<Option<Explained>, MoneyError> {
     let line = &charge.line;
-    let Some((recorded, event)) = event_of(known.history, &charge.event_id) else { return Ok(None) };
+    let Some((recorded, event)) = event_of(known.history, &charge.event_id) else {
+        return Ok(None);
+    };
     let Some(price) = price(known, charge) else { return Ok(None) };
-    let siblings = all.iter().filter(|other| {
-        other.line.reference_id == line.reference_id && other.line.id != line.id
-    });
+    let siblings = all
+        .iter()
+        .filter(|other| other.line.reference_id == line.reference_id && other.line.id != line.id);
     let days = Decimal::from(line.billable_days);
     let exact = line.unit_price.checked_mul(days).ok_or(MoneyError::Overflow)?;
     let exact = exact.checked_mul(Decimal::from(line.quantity)).ok_or(MoneyError::Overflow)?;
@@ -347,7 +353,8 @@ const fn how_rounded(policy: RoundingPolicy) -> &'static str {
 /// Where the price of a charge came from.
 fn price(known: Known<'_>, charge: &Charge) -> Option<Price> {
     let (recorded, event) = event_of(known.history, &charge.price_event_id)?;
-    let unit_price = Money { amount: charge.line.unit_price, currency: charge.line.amount.currency };
+    let unit_price =
+        Money { amount: charge.line.unit_price, currency: charge.line.amount.currency };
     let premium = premium(&event.event);
     let promoted = charge.promotion.as_ref().map(|promotion| promotion.list_price);
     let list_price = promoted.or(premium.map(|(list_price, _)| list_price));
@@ -429,7 +436,8 @@ fn bill(books: &Books, charge: &Charge) -> Bill {
     let billed = BilledLine::of(charge.clone(), books);
     let problem = billed.as_ref().err().map(ToString::to_string);
     let line = billed.ok();
-    let number = |party: Party| line.as_ref().and_then(|line| numbered(books, period, &party, line));
+    let number =
+        |party: Party| line.as_ref().and_then(|line| numbered(books, period, &party, line));
     let statement = number(Party::Customer(charge.customer.clone()));
     let margin = line.as_ref().map(|line| Margin {
         reseller: charge.reseller.clone(),
@@ -468,9 +476,8 @@ fn caused(
     let commit = recorded.commit();
     let is_one = |id: &str| events.iter().any(|event| event.id == id);
     let lines: Vec<_> = all.iter().filter(|charge| is_one(&charge.event_id)).collect();
-    let priced = all
-        .iter()
-        .filter(|charge| is_one(&charge.price_event_id) && !is_one(&charge.event_id));
+    let priced =
+        all.iter().filter(|charge| is_one(&charge.price_event_id) && !is_one(&charge.event_id));
     Ok(Explanation::Cause(Box::new(Caused {
         customer: customer.clone(),
         position: recorded.position,

@@ -160,8 +160,14 @@ pub fn sum_up(statements: &[StatementDrawn]) -> Result<Vec<PeriodTotals>, MoneyE
         };
         let sum = all.entry((of, totals.currency)).or_insert_with(|| {
             let (currency, none) = (totals.currency, Decimal::ZERO);
-            let totals =
-                StatementTotals { currency, lines: 0, net: none, margin: none, tax: none, total: none };
+            let totals = StatementTotals {
+                currency,
+                lines: 0,
+                net: none,
+                margin: none,
+                tax: none,
+                total: none,
+            };
             PeriodTotals { of, statements: 0, totals }
         });
         sum.statements = sum.statements.saturating_add(1);

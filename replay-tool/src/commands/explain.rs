@@ -80,7 +80,11 @@ fn of_line(it: &Explained) -> Vec<String> {
         line.amount
     )];
     text.push(format!("  computed  {}", line.formula));
-    text.push(format!("  rounded   from {}: {}", it.exact, it.how_rounded));
+    text.push(format!(
+        "  rounded   from {}: {}",
+        it.exact.trunc_with_scale(8).normalize(),
+        it.how_rounded
+    ));
     if it.is_cycle {
         text.push(format!(
             "  because   a further charge cycle of the term {} to {} began on {}; no event, but this one \
@@ -90,7 +94,12 @@ fn of_line(it: &Explained) -> Vec<String> {
     }
     text.push(format!("  event     {}", event(&it.event)));
     text.push(format!("  asked     {} [{}]", asked(&it.asked), cause.command_id));
-    text.push(format!("  by        {} ({}): {}", cause.actor.id, describe::role(cause.actor.role), cause.reason));
+    text.push(format!(
+        "  by        {} ({}): {}",
+        cause.actor.id,
+        describe::role(cause.actor.role),
+        cause.reason
+    ));
     text.push(format!(
         "  recorded  {} at position {}, effective {}",
         describe::instant(cause.recorded_at),
@@ -105,7 +114,11 @@ fn of_line(it: &Explained) -> Vec<String> {
 }
 
 fn of_price(it: &Price) -> Vec<String> {
-    let mut text = vec![format!("  price     {} a seat and charge cycle, set by {}", it.unit_price, event(&it.event))];
+    let mut text = vec![format!(
+        "  price     {} a seat and charge cycle, set by {}",
+        it.unit_price,
+        event(&it.event)
+    )];
     let gone = if it.is_found { "" } else { "; it is no longer found there, the event holds it" };
     text.push(match &it.source {
         PriceSource::PriceList { list, row: Some(row) } => {
@@ -127,14 +140,17 @@ fn of_price(it: &Price) -> Vec<String> {
             promotion.list_price, promotion.percent, promotion.promotion
         ));
     } else if let (Some(list_price), Some(percent)) = (it.list_price, it.premium_percent) {
-        text.push(format!("            {list_price} and {percent} % for the extended service term"));
+        text.push(format!(
+            "            {list_price} and {percent} % for the extended service term"
+        ));
     }
     text
 }
 
 fn of_row(row: &PriceRow) -> String {
     let market = row.market.as_deref().unwrap_or("all markets");
-    let segment = row.segment.map_or_else(|| "all segments".to_owned(), |segment| describe::word(&segment));
+    let segment =
+        row.segment.map_or_else(|| "all segments".to_owned(), |segment| describe::word(&segment));
     let from = row.from.map_or_else(|| "always".to_owned(), describe::instant);
     let until = row.until.map_or_else(|| "without end".to_owned(), describe::instant);
     format!(
@@ -153,7 +169,8 @@ fn of_bill(it: &Bill) -> Vec<String> {
         (None, Some(_)) => "closed".to_owned(),
         (None, None) => "open".to_owned(),
     };
-    let correction = if it.is_correction { ", a correction: its own period was closed" } else { "" };
+    let correction =
+        if it.is_correction { ", a correction: its own period was closed" } else { "" };
     let mut text = vec![format!("  billed    in {} ({state}{correction})", it.period)];
     text.extend(it.problem.iter().map(|problem| format!("            not yet: {problem}")));
     if let Some(billed) = it.billed {
@@ -196,7 +213,10 @@ fn of_cause(it: &Caused) -> Vec<String> {
 }
 
 fn in_short(line: &CausedLine) -> String {
-    let state = line.statement.as_ref().map_or_else(|| "open".to_owned(), |number| format!("statement {number}"));
+    let state = line
+        .statement
+        .as_ref()
+        .map_or_else(|| "open".to_owned(), |number| format!("statement {number}"));
     format!(
         "{} {} {}: {} seats, {} to {}: {}, {} ({state})",
         line.id,

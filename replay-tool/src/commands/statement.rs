@@ -63,7 +63,9 @@ fn numbered(books: &Books, number: u64) -> Result<(&Closed, &StatementDrawn), Fa
     });
     found.ok_or_else(|| {
         let number = statement_number(number);
-        Failure::NotFound(format!("there is no statement {number}: check the number and the source"))
+        Failure::NotFound(format!(
+            "there is no statement {number}: check the number and the source"
+        ))
     })
 }
 
@@ -87,7 +89,9 @@ async fn of_party(
     period: Month,
 ) -> Result<Vec<Statement>, Failure> {
     let closed = books.closed_period(period).ok_or_else(|| {
-        Failure::NotFound(format!("{period} is open: the {party} gets a statement when it is closed"))
+        Failure::NotFound(format!(
+            "{period} is open: the {party} gets a statement when it is closed"
+        ))
     })?;
     let mut statements = Vec::new();
     for drawn in closed.what.statements.iter().filter(|drawn| drawn.party == *party) {
@@ -158,9 +162,8 @@ fn show(it: &Statement, output: &mut Output<'_>) -> Result<(), Failure> {
     }
     let totals = it.totals;
     let width = id.saturating_add(about).saturating_add(2);
-    let mut sum = |label: String, amount: String| {
-        output.line(format!("{label:>width$}  {amount:>12}"))
-    };
+    let mut sum =
+        |label: String, amount: String| output.line(format!("{label:>width$}  {amount:>12}"));
     sum("net".to_owned(), totals.net.to_string())?;
     if matches!(it.party, Party::Reseller(_)) {
         sum("kept by the reseller".to_owned(), format!("-{}", totals.margin))?;
