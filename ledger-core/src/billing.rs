@@ -5,6 +5,7 @@ mod bill;
 mod books;
 mod draw;
 mod explain;
+mod forecast;
 mod meter;
 mod open;
 mod redraw;
@@ -17,6 +18,9 @@ pub use self::draw::{Draw, Drawn};
 pub use self::explain::{
     Bill, Caused, CausedLine, Explained, Explanation, Known, Margin, Price, PriceSource, Subject,
     explain,
+};
+pub use self::forecast::{
+    Assumption, Forecast, ForecastLine, MonthSum, Outlook, RefusedDue, Renewal, forecast,
 };
 pub use self::meter::{Cause, Charge, Meter, Meters};
 pub use self::open::{OpenPeriod, OpenPeriods};

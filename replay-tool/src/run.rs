@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
 use crate::commands::{
-    backup, bench, checkpoint, explain, history, import, prove, rebuild, scenario, state,
+    backup, bench, checkpoint, explain, forecast, history, import, prove, rebuild, scenario, state,
     statement, verify, what_if,
 };
 use crate::exit::{Exit, Failure};
@@ -51,7 +51,8 @@ fn runtime(verb: &Verb) -> io::Result<Runtime> {
         | Verb::CheckProof(_)
         | Verb::RotateKey(_)
         | Verb::Import(_)
-        | Verb::WhatIf(_) => Builder::new_current_thread(),
+        | Verb::WhatIf(_)
+        | Verb::Forecast(_) => Builder::new_current_thread(),
     };
     builder.enable_all().build()
 }
@@ -72,6 +73,7 @@ async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Verb::RotateKey(args) => checkpoint::rotate_key(args, cli.json, output).await,
         Verb::Import(verb) => import::import(verb, cli.json, output).await,
         Verb::WhatIf(args) => what_if::what_if(args, cli.json, output).await,
+        Verb::Forecast(args) => forecast::forecast(args, cli.json, output).await,
         Verb::Bench(verb) => bench::bench(verb, cli.json, output).await,
     }
 }

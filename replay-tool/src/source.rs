@@ -217,7 +217,7 @@ impl Source {
         let mut bill = |charges: Result<Vec<Charge>, MoneyError>| {
             let charges = charges.map_err(|err| Failure::Damage(err.to_string()))?;
             for charge in charges.into_iter().filter(|charge| charge.charged_on <= until) {
-                visit(BilledLine::of(charge, &books).map_err(|err| unbilled(&err))?)?;
+                visit(BilledLine::of(charge, &books).map_err(unbilled)?)?;
             }
             Ok(())
         };
@@ -347,7 +347,7 @@ fn unread(err: &ExecuteError) -> Failure {
     Failure::Damage(format!("a stored commit cannot be read: {}", chain(err)))
 }
 
-fn unbilled(err: &BillError) -> Failure {
+pub(crate) fn unbilled(err: BillError) -> Failure {
     match err {
         BillError::RateMissing { .. } => Failure::Source(err.to_string()),
         BillError::Money(_) => Failure::Damage(err.to_string()),

@@ -7,6 +7,7 @@ use super::books::Books;
 use super::meter::{Charge, Meters};
 use super::sums::Sums;
 use crate::calendar::Month;
+use crate::commit::Hash;
 use crate::customer::{Party, StatementDrawn};
 use crate::merkle::Tree;
 use crate::money::{Currency, MoneyError};
@@ -77,9 +78,23 @@ impl<'a> Draw<'a> {
     ///
     /// [`MoneyError`] when an amount cannot be computed.
     pub fn add(&mut self, recorded: &Recorded) -> Result<(), MoneyError> {
-        self.through = recorded.position;
-        self.tree.push(recorded.sealed.hash());
         let charges = self.meters.add(recorded)?;
+        self.add_charges(recorded.position, recorded.sealed.hash(), charges)
+    }
+
+    /// Adds the next commit where its charges are known already: what happens without a log.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub fn add_charges(
+        &mut self,
+        position: u64,
+        hash: Hash,
+        charges: Vec<Charge>,
+    ) -> Result<(), MoneyError> {
+        self.through = position;
+        self.tree.push(hash);
         self.bill(charges)
     }
 

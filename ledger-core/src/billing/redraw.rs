@@ -101,16 +101,14 @@ impl<'a> Redraw<'a> {
         }
         let unread = self.said.closed().map(|closed| &closed.what);
         let unread = unread.filter(|what| self.books.closed_period(what.period).is_none());
-        self.drawn.extend(unread.map(|what| {
-            Redrawn {
-                period: what.period,
-                lines: what.lines,
-                statements: u64::try_from(what.statements.len()).unwrap_or(u64::MAX),
-                differences: vec![
+        self.drawn.extend(unread.map(|what| Redrawn {
+            period: what.period,
+            lines: what.lines,
+            statements: u64::try_from(what.statements.len()).unwrap_or(u64::MAX),
+            differences: vec![
                     "it was closed while the log was read, or was hidden at first: check again"
                         .to_owned(),
                 ],
-            }
         }));
         Ok(self.drawn)
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::bill::BilledLine;
+use crate::commit::Hash;
 use crate::customer::{Party, StatementDrawn, StatementTotals};
 use crate::ids::CustomerId;
 use crate::money::{Currency, Money, MoneyError, share};
@@ -186,5 +187,5 @@ fn plus(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
 }
 
 fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    Hash::from_bytes(hash.finalize().into()).to_string()
 }

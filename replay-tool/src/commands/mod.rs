@@ -5,6 +5,7 @@ pub mod bench;
 pub mod checkpoint;
 mod compare;
 pub mod explain;
+pub mod forecast;
 pub mod history;
 pub mod import;
 pub mod opening;
