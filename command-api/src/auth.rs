@@ -55,6 +55,10 @@ pub enum Action {
     ImportCatalogue,
     /// Move a simulated clock.
     MoveClock,
+    /// Make out bills: terms, rates, periods and reconciliations.
+    Bill,
+    /// Read terms, rates, periods and reconciliations.
+    ReadBilling,
     /// Read the whole log.
     ReadLog,
     /// Sign a checkpoint of the log.
@@ -75,7 +79,10 @@ impl Action {
             Self::ImportCatalogue | Self::MoveClock | Self::SignCheckpoint | Self::BackUp => {
                 matches!(role, Role::Operator)
             }
-            Self::ReadLog => matches!(role, Role::Operator | Role::Billing | Role::Support),
+            Self::Bill => matches!(role, Role::Operator | Role::Billing),
+            Self::ReadLog | Self::ReadBilling => {
+                matches!(role, Role::Operator | Role::Billing | Role::Support)
+            }
             Self::ReadMetrics => matches!(role, Role::Operator | Role::Support),
         }
     }
@@ -86,6 +93,8 @@ impl Action {
             Self::Register => "register a customer",
             Self::ImportCatalogue => "import a catalogue",
             Self::MoveClock => "move the clock",
+            Self::Bill => "make out bills",
+            Self::ReadBilling => "read terms, rates and periods",
             Self::ReadLog => "read the whole log",
             Self::SignCheckpoint => "sign a checkpoint",
             Self::BackUp => "make a backup",

@@ -170,14 +170,14 @@ pub async fn run(state: &AppState, envelope: Envelope, ask: Ask) -> Response {
 }
 
 async fn answer(state: &AppState, envelope: Envelope, ask: Ask) -> Result<Response, Problem> {
-    let customer = ask.stream.customer().cloned();
+    let stream = ask.stream.clone();
     let dry_run = envelope.dry_run;
     let is_new = makes_something(&ask.command);
     let request = request(state, envelope, ask);
     if dry_run {
-        return Ok(previewed(customer, state.ledger.preview(request).await?));
+        return Ok(previewed(&stream, state.ledger.preview(request).await?));
     }
-    done(customer, state.execute(request).await?, is_new)
+    done(stream.customer().cloned(), state.execute(request).await?, is_new)
 }
 
 /// The request for the ledger, dated by the clock.
@@ -226,17 +226,16 @@ fn done(customer: Option<CustomerId>, outcome: Outcome, is_new: bool) -> Result<
     Ok(answer)
 }
 
-fn previewed(customer: Option<CustomerId>, preview: Preview) -> Response {
+fn previewed(stream: &StreamId, preview: Preview) -> Response {
     let next = preview.version.saturating_add(1);
-    let owner = customer.as_ref().map_or("@catalogue", |customer| customer.as_str()).to_owned();
     let unchanged = preview.events.is_empty();
     let events = preview.events.into_iter().enumerate().map(|(index, event)| EventEntry {
-        id: format!("{owner}/{next}.{}", index.saturating_add(1)),
+        id: format!("{}/{next}.{}", stream.owner(), index.saturating_add(1)),
         event,
     });
     let body = Previewed {
         dry_run: true,
-        customer,
+        customer: stream.customer().cloned(),
         version: preview.version,
         events: events.collect(),
         charge_lines: preview.charge_lines,

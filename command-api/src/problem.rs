@@ -50,6 +50,12 @@ pub enum Kind {
     CheckpointUnknown,
     /// There is no such commit, or it is not theirs.
     PositionUnknown,
+    /// There is no such billing period yet.
+    PeriodUnknown,
+    /// There is no such statement, or it is not theirs.
+    StatementUnknown,
+    /// There is no such line, event or command.
+    SubjectUnknown,
     /// The checkpoint does not cover the commit.
     PositionNotCovered,
     /// There is nothing at this address.
@@ -88,6 +94,8 @@ pub enum Kind {
     Internal,
     /// What is stored is damaged.
     LogDamaged,
+    /// A statement is not what was recorded when its period was closed.
+    StatementDiffers,
     /// The key of what is known of a customer's people is lost.
     PersonalKeyLost,
     /// The folder of backups cannot be used.
@@ -130,7 +138,7 @@ const fn row(kind: Kind, status: u16, code: &'static str, title: &'static str) -
 }
 
 /// Every problem but the rules' refusals.
-pub const TABLE: [Row; 44] = [
+pub const TABLE: [Row; 48] = [
     row(Kind::BodyMalformed, 400, "BODY_MALFORMED", "The body cannot be read"),
     row(Kind::UnknownField, 400, "UNKNOWN_FIELD", "The body has an unknown field"),
     row(Kind::MissingField, 400, "MISSING_FIELD", "The body lacks a field"),
@@ -150,6 +158,19 @@ pub const TABLE: [Row; 44] = [
         404,
         "POSITION_UNKNOWN",
         "There is no such commit, or it is not yours",
+    ),
+    row(Kind::PeriodUnknown, 404, "PERIOD_UNKNOWN", "The billing period has not begun"),
+    row(
+        Kind::StatementUnknown,
+        404,
+        "STATEMENT_UNKNOWN",
+        "There is no such statement, or it is not yours",
+    ),
+    row(
+        Kind::SubjectUnknown,
+        404,
+        "SUBJECT_UNKNOWN",
+        "There is no such charge line, event or command",
     ),
     row(Kind::PositionNotCovered, 404, "POSITION_NOT_COVERED", "The checkpoint does not cover it"),
     row(Kind::MethodNotAllowed, 405, "METHOD_NOT_ALLOWED", "The address does not know this method"),
@@ -174,6 +195,12 @@ pub const TABLE: [Row; 44] = [
     row(Kind::RowsNotUnderstood, 422, "ROWS_NOT_UNDERSTOOD", "Rows of the file would be lost"),
     row(Kind::Internal, 500, "INTERNAL", "The ledger has a defect"),
     row(Kind::LogDamaged, 500, "LOG_DAMAGED", "What is stored is damaged"),
+    row(
+        Kind::StatementDiffers,
+        500,
+        "STATEMENT_DIFFERS",
+        "A statement is not what was recorded at closing",
+    ),
     row(
         Kind::PersonalKeyLost,
         500,
@@ -238,6 +265,10 @@ impl Kind {
             | Self::CheckpointUnknown
             | Self::PositionUnknown
             | Self::PositionNotCovered
+            | Self::PeriodUnknown
+            | Self::StatementUnknown
+            | Self::SubjectUnknown
+            | Self::StatementDiffers
             | Self::LogEmpty
             | Self::BackupsOff
             | Self::BackupExists

@@ -22,9 +22,9 @@ use crate::metrics::count;
 use crate::pages;
 use crate::problem::{Kind, Problem};
 use crate::routes::{
-    backups, bulk, catalogue, choices, clock, customers, due, groups, health, history, licences,
-    log, metrics, opening, people, portal, prices, proofs, renewals, requests, subscriptions,
-    users, views,
+    backups, billing, bulk, catalogue, choices, clock, customers, due, explain, groups, health,
+    history, licences, log, metrics, opening, people, portal, prices, proofs, renewals, requests,
+    statements, subscriptions, users, views,
 };
 use crate::state::AppState;
 
@@ -41,6 +41,18 @@ pub fn app(state: Arc<AppState>) -> Router {
         .route("/v1/price-lists", post(prices::import_prices))
         .route("/v1/offer-matrices", post(prices::import_matrix))
         .route("/v1/programmes/{programme}/policies", post(prices::set_policy))
+        .route("/v1/billing/terms", get(billing::terms).post(billing::set_terms))
+        .route("/v1/billing/exchange-rates", get(billing::rates).post(billing::import_rates))
+        .route("/v1/billing/periods", get(billing::periods))
+        .route("/v1/billing/periods/{period}", get(billing::period))
+        .route("/v1/billing/periods/{period}/close", post(billing::close))
+        .route(
+            "/v1/billing/reconciliations",
+            get(billing::reconciliations).post(billing::record_reconciliation),
+        )
+        .route("/v1/statements/{number}", get(statements::show))
+        .route("/v1/resellers/{reseller}/statements", get(statements::of_reseller))
+        .route("/v1/explain", get(explain::explain_id))
         .route("/v1/clock", get(clock::show).post(clock::set))
         .route("/v1/bulk", post(bulk::bulk))
         .route("/v1/views", get(views::show))
@@ -105,6 +117,8 @@ fn of_customer() -> Router<Arc<AppState>> {
         .route("/groups/{group}/reprocess", post(groups::reprocess))
         .route("/audit", get(history::audit))
         .route("/charges", get(history::charges))
+        .route("/statements", get(statements::of_customer))
+        .route("/statements/preview", get(statements::preview))
         .route("/history", get(history::history))
         .route("/refusals", get(history::refusals))
 }
@@ -244,6 +258,20 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         history::charges,
         history::history,
         history::refusals,
+        statements::of_customer,
+        statements::preview,
+        statements::of_reseller,
+        statements::show,
+        explain::explain_id,
+        billing::set_terms,
+        billing::terms,
+        billing::import_rates,
+        billing::rates,
+        billing::periods,
+        billing::period,
+        billing::close,
+        billing::record_reconciliation,
+        billing::reconciliations,
         due::list,
         catalogue::show,
         catalogue::import,

@@ -174,6 +174,7 @@ pub async fn open(config: &Config) -> Result<Running, StartError> {
         metrics: Metrics::default(),
         publishing,
         stopping: watch::Sender::new(false),
+        full_reads: tokio::sync::Mutex::default(),
         settled: tokio::sync::Mutex::default(),
     });
     let mut running = Running { state, shutdown, tasks };

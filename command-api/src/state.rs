@@ -50,6 +50,8 @@ pub struct AppState {
     pub publishing: Publishing,
     /// Becomes true when the server is to stop; what takes long then ends early.
     pub stopping: watch::Sender<bool>,
+    /// Whoever holds it reads the whole log for a bill: one at a time, so that commands keep their pace.
+    pub full_reads: tokio::sync::Mutex<()>,
     /// What the scheduler has tried in vain; whoever holds it is the one that schedules.
     pub settled: tokio::sync::Mutex<Settled>,
 }

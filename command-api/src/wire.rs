@@ -2,6 +2,7 @@
 
 mod account;
 mod answers;
+mod billing;
 mod licences;
 mod names;
 mod queries;
@@ -19,6 +20,7 @@ use utoipa::ToSchema;
 
 pub use self::account::*;
 pub use self::answers::*;
+pub use self::billing::*;
 pub use self::licences::*;
 pub use self::names::*;
 pub use self::queries::*;

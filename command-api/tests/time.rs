@@ -152,6 +152,7 @@ fn second(server: &Server) -> Arc<AppState> {
         metrics: command_api::metrics::Metrics::default(),
         publishing: first.publishing.clone(),
         stopping: tokio::sync::watch::Sender::new(false),
+        full_reads: tokio::sync::Mutex::default(),
         settled: tokio::sync::Mutex::default(),
     })
 }

@@ -209,7 +209,8 @@ text_type!(
 pub enum Role {
     /// Runs the ledger: every command, every view, catalogue and clock.
     Operator,
-    /// Audits and exports: every view, no command.
+    /// Makes out bills, audits and exports: every view; sets terms and rates, closes periods and records
+    /// reconciliations, and no other command.
     Billing,
     /// Replays histories: every view, no command.
     Support,
@@ -245,6 +246,16 @@ pub enum StreamId {
 }
 
 impl StreamId {
+    /// What ids of its events begin with; no customer's id contains an @.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        match self {
+            Self::Catalogue => "@catalogue",
+            Self::Billing => "@billing",
+            Self::Customer(customer) => customer.as_str(),
+        }
+    }
+
     /// The customer whose stream it is, if it is one.
     #[must_use]
     pub fn customer(&self) -> Option<&CustomerId> {

@@ -69,13 +69,7 @@ impl Recorded {
 }
 
 fn event_id(commit: &Commit, index: usize) -> String {
-    // No customer's id contains an @.
-    let owner = match &commit.stream {
-        StreamId::Catalogue => "@catalogue",
-        StreamId::Billing => "@billing",
-        StreamId::Customer(customer) => customer.as_str(),
-    };
-    format!("{owner}/{}.{}", commit.version, index.saturating_add(1))
+    format!("{}/{}.{}", commit.stream.owner(), commit.version, index.saturating_add(1))
 }
 
 /// The charge lines that `events`, recorded as `commit`, cause.

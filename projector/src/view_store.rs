@@ -6,6 +6,7 @@
 //! end: the folder is set aside and empty views are made. Flushed when the pump idles and at close;
 //! up to where is noted in a file of its own, because sled opens some damaged files as if empty.
 
+mod charged;
 mod digest;
 mod history;
 mod opening;
@@ -25,6 +26,7 @@ use ledger_core::store::{CommitLog, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use self::charged::Bookmarks;
 use self::digest::Digest;
 pub use self::history::{AuditFilter, Page, Paging};
 use self::opening::{Found, Odd};
@@ -177,6 +179,8 @@ struct Shared {
     open: RwLock<Option<Found>>,
     /// Locked before `open`, so that one commit follows the other.
     recent: Mutex<Recent>,
+    /// Where pages of charges ended.
+    bookmarks: Bookmarks,
     status: watch::Sender<ViewsStatus>,
     /// Released with the last handle.
     _lock: File,
@@ -214,6 +218,7 @@ impl ViewStore {
             dir: dir.to_owned(),
             open: RwLock::new(Some(found)),
             recent: Mutex::new(Recent::new()),
+            bookmarks: Bookmarks::default(),
             status,
             _lock: lock,
         };

@@ -7,6 +7,7 @@ mod scenario;
 use std::fs;
 use std::path::Path;
 
+use ledger_core::billing::Books;
 use ledger_core::commit::{Commit, EncodedEvent, Hash, SealedCommit};
 use ledger_core::ids::{Actor, ActorId, CommandId, Reason, Role, StreamId};
 use ledger_core::store::CommitLog;
@@ -196,18 +197,21 @@ async fn pages_join_to_the_whole_list() {
     let log = Scenario::full().await.log();
     let (_dir, store) = rebuilt(&log).await;
     let many = customer("many");
-    let whole = store.charges(&log, &many, &ALL).await.unwrap();
+    let books = Books::default();
+    let today = "2099-01-01".parse().unwrap();
+    let whole = store.charges(&log, &many, (&books, today), &ALL).await.unwrap();
     assert_eq!((whole.items.len(), whole.next), (41, None));
     let (mut joined, mut after) = (Vec::new(), None);
     loop {
-        let page = store.charges(&log, &many, &Paging { after, limit: 10 }).await.unwrap();
+        let paging = Paging { after, limit: 10 };
+        let page = store.charges(&log, &many, (&books, today), &paging).await.unwrap();
         joined.extend(page.items);
         let Some(next) = page.next else { break };
         after = Some(next);
     }
     assert_eq!(joined, whole.items);
     let wrong = Paging { after: Some("a/b".to_owned()), limit: 1 };
-    let refused = store.charges(&log, &many, &wrong).await;
+    let refused = store.charges(&log, &many, (&books, today), &wrong).await;
     assert!(matches!(refused, Err(ViewStoreError::NotACursor(_))));
     let of_none = AuditFilter { subscription: Some("s-9".parse().unwrap()) };
     assert_eq!(store.audit(&log, &many, &of_none, &ALL).await.unwrap().items, []);
@@ -219,6 +223,7 @@ async fn what_happened_after_the_last_commit_in_the_views_is_not_told() {
     let dir = tempfile::tempdir().unwrap();
     let store = ViewStore::open(&dir.path().join("views"), &log).await.unwrap();
     let ids = ["a", "a-b", "many"].map(customer);
+    let (books, today) = (Books::default(), "2099-01-01".parse().unwrap());
     for position in 0..=log.durable_position() {
         catch_up_to(&log, &store, position).await;
         let all = store.last_changes(&log, None, usize::MAX).await.unwrap();
@@ -229,7 +234,8 @@ async fn what_happened_after_the_last_commit_in_the_views_is_not_told() {
             let audit = store.audit(&log, id, &AuditFilter::default(), &ALL).await.unwrap().items;
             let changed = of.iter().map(|change| change.quantities.len()).sum::<usize>();
             assert_eq!(audit.len(), changed, "{id} at {position}");
-            let charges = store.charges(&log, id, &ALL).await.unwrap().items;
+            let billed = (&books, today);
+            let charges = store.charges(&log, id, billed, &ALL).await.unwrap().items;
             assert!(charges.iter().all(|charge| charge.position <= position));
         }
     }

@@ -1,5 +1,6 @@
 //! What can be typed, and nothing else.
 
+mod billing;
 mod import;
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
@@ -13,6 +14,7 @@ use ledger_core::ids::{BackupName, CustomerId, Reason, SubscriptionId};
 use ledger_core::money::RoundingPolicy;
 use ledger_core::proof::note::VerifierKey;
 
+pub use self::billing::{ExplainArgs, StatementArgs};
 pub use self::import::{
     ForecastArgs, ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb,
     UnderArgs, WhatIfArgs,
@@ -25,6 +27,9 @@ Examples:
   replay-tool history acme --refused --from 2024-03-01 --to 2024-03-31
   replay-tool state acme --as-of 2024-03-04 --known-at 2024-03-10T09:00:00Z
   replay-tool history acme --url http://127.0.0.1:8080 --tokens ledger-data/tokens.toml
+  replay-tool explain acme/3.1/1
+  replay-tool explain ticket-4711 --customer acme
+  replay-tool statement 42; replay-tool statement --customer acme --period 2024-03
   replay-tool scenario tests/scenarios
   replay-tool conformance proration docs/vectors/proration.csv
   replay-tool rebuild --data ledger-data
@@ -62,12 +67,17 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Check every stored commit: checksum, hash, link, position, and whether it can be read.
+    /// Check every stored commit: checksum, hash, link, position, and whether it can be read; and draw the
+    /// bills of every closed period again.
     Verify(VerifyArgs),
     /// Tell what happened to a customer: who, when, why, what, and what it cost.
     History(HistoryArgs),
     /// Tell what a customer held at an instant.
     State(StateArgs),
+    /// Tell why a charge line is what it is, or what an event or a command has cost.
+    Explain(ExplainArgs),
+    /// Show a statement, drawn again from the log and compared with what was recorded.
+    Statement(StatementArgs),
     /// Run scenario files.
     Scenario(ScenarioArgs),
     /// Compute published cases of proration and of charge cycles, and compare.

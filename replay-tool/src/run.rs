@@ -8,8 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
 use crate::commands::{
-    backup, bench, checkpoint, conformance, forecast, history, import, prove, rebuild, scenario,
-    state, verify, what_if,
+    backup, bench, checkpoint, conformance, explain, forecast, history, import, prove, rebuild,
+    scenario, state, statement, verify, what_if,
 };
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -41,6 +41,8 @@ fn runtime(verb: &Verb) -> io::Result<Runtime> {
         Verb::Verify(_)
         | Verb::History(_)
         | Verb::State(_)
+        | Verb::Explain(_)
+        | Verb::Statement(_)
         | Verb::Scenario(_)
         | Verb::Conformance(_)
         | Verb::Rebuild(_)
@@ -61,6 +63,8 @@ async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Verb::Verify(args) => verify::verify(args, cli.json, output).await,
         Verb::History(args) => history::history(args, cli.json, output).await,
         Verb::State(args) => state::state(args, cli.json, output).await,
+        Verb::Explain(args) => explain::explain(args, cli.json, output).await,
+        Verb::Statement(args) => statement::statement(args, cli.json, output).await,
         Verb::Scenario(args) => scenario::scenario(args, cli.json, output),
         Verb::Conformance(verb) => conformance::conformance(verb, cli.json, output),
         Verb::Rebuild(args) => rebuild::rebuild(args, cli.json, output).await,

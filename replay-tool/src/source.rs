@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use futures::TryStreamExt;
 use ledger_core::billing::{BillError, BilledLine, Books, Charge, Meters, learn_billing};
 use ledger_core::catalogue::Catalogues;
@@ -178,6 +178,25 @@ impl Source {
                 });
                 let learn = |books, (at, event)| learn_billing(books, at, event);
                 Ok(events.fold(Books::default(), learn))
+            }
+        }
+    }
+
+    /// The day that it is in the ledger: that of the server's clock, or of the last commit in a folder.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when it cannot be read.
+    pub async fn today(&self) -> Result<NaiveDate, Failure> {
+        match self {
+            Self::Folder(folder) => {
+                let latest = open_ledger(folder).await?.latest();
+                Ok(latest.map_or(NaiveDate::MIN, |latest| latest.date_naive()))
+            }
+            Self::Server(server) => {
+                let answer = server.get("/v1/clock", [])?;
+                let clock: Clock = serde_json::from_str(&answer).map_err(|err| garbled(&err))?;
+                Ok(clock.now.date_naive())
             }
         }
     }
@@ -583,6 +602,12 @@ pub(crate) fn unexpected(address: &str, status: u16) -> Failure {
 fn detail(body: &mut ureq::Body) -> String {
     let problem = body.read_json::<Problem>().map(|problem| problem.detail);
     problem.unwrap_or_else(|_| "there is nothing at this address: check --url".to_owned())
+}
+
+/// Where a server's clock stands.
+#[derive(Deserialize)]
+struct Clock {
+    now: DateTime<Utc>,
 }
 
 #[derive(Deserialize)]

@@ -62,7 +62,9 @@ pub(crate) async fn audit(
     Ok(Json(list_of(views.audit(log, &customer, &filter, &paging(&query)?).await?)))
 }
 
-/// Lists every charge and credit, with everything it was computed from.
+/// Lists every charge and credit up to now, with everything it was computed from.
+///
+/// The charges of events, and the further charge cycles that have begun. New lines come at the end.
 #[utoipa::path(get, path = "/v1/customers/{customer}/charges", tag = "history",
     params(("customer" = String, Path), ListQuery),
     responses((status = 200, body = List<ChargeDocument>), Problems))]
@@ -75,7 +77,9 @@ pub(crate) async fn charges(
     principal.sees(&state, &customer).await?;
     let views = state.views_at(query.min_position).await?;
     views.customer(&customer)?.ok_or_else(|| Problem::customer_unknown(&customer))?;
-    Ok(Json(list_of(views.charges(state.ledger.log(), &customer, &paging(&query)?).await?)))
+    let (books, today) = (state.ledger.books(), state.now().date_naive());
+    let (log, billed) = (state.ledger.log(), (&*books, today));
+    Ok(Json(list_of(views.charges(log, &customer, billed, &paging(&query)?).await?)))
 }
 
 fn paging(query: &ListQuery) -> Result<Paging, Problem> {

@@ -38,7 +38,7 @@ pub struct LogQuery {
     /// Most commits, at least 1; all when left out. Large commits make a page shorter.
     #[serde(default)]
     pub limit: Option<u32>,
-    /// Only commits of this stream: `catalogue` or `customer/ID`.
+    /// Only commits of this stream: `catalogue`, `billing` or `customer/ID`.
     #[serde(default)]
     #[param(value_type = Option<String>)]
     pub stream: Option<StreamId>,

@@ -1,12 +1,14 @@
 //! The handlers of `/v1`: one file per resource, no rules.
 
 pub mod backups;
+pub mod billing;
 pub mod bulk;
 pub mod catalogue;
 pub mod choices;
 pub mod clock;
 pub mod customers;
 pub mod due;
+pub mod explain;
 pub mod groups;
 pub mod health;
 pub mod history;
@@ -20,6 +22,7 @@ pub mod prices;
 pub mod proofs;
 pub mod renewals;
 pub mod requests;
+pub mod statements;
 pub mod subscriptions;
 pub mod users;
 pub mod views;

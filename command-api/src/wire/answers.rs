@@ -24,7 +24,7 @@ pub struct List<T> {
 /// What became of a command.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Done {
-    /// Whose stream it is; null for the catalogue.
+    /// Whose stream it is; null for the catalogue and for billing.
     #[schema(value_type = Option<String>)]
     pub customer: Option<CustomerId>,
     /// The stream's version after the command.
@@ -91,7 +91,7 @@ impl Done {
 pub struct Previewed {
     /// Always true.
     pub dry_run: bool,
-    /// Whose stream it is; null for the catalogue.
+    /// Whose stream it is; null for the catalogue and for billing.
     #[schema(value_type = Option<String>)]
     pub customer: Option<CustomerId>,
     /// The stream's version before the command; send it back in If-Match to get exactly this.
@@ -105,7 +105,7 @@ pub struct Previewed {
     /// What a person might overlook.
     #[schema(value_type = Vec<Object>)]
     pub warnings: Vec<Warning>,
-    /// The customer afterwards; null for the catalogue.
+    /// The customer afterwards; null for the catalogue and for billing.
     #[schema(value_type = Option<Object>)]
     pub state: Option<Box<Customer>>,
     /// Whether everything is already as asked.

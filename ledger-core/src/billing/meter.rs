@@ -400,6 +400,19 @@ impl Meters {
         self.0.entry(customer.clone()).or_insert(Meter::new(customer.clone())).add(recorded)
     }
 
+    /// Lets time pass for all customers, by id.
+    ///
+    /// # Errors
+    ///
+    /// As [`Meter::advance`].
+    pub fn advance(&mut self, day: NaiveDate) -> Result<Vec<Charge>, MoneyError> {
+        let mut charges = Vec::new();
+        for meter in self.0.values_mut() {
+            charges.extend(meter.advance(day)?);
+        }
+        Ok(charges)
+    }
+
     /// Lets time pass for the next customer, by id, and forgets it; `None` when none is left.
     ///
     /// # Errors

@@ -155,18 +155,60 @@ impl PriceBook {
         (market, segment, currency): (&str, Segment, Currency),
         at: DateTime<Utc>,
     ) -> Option<Quote> {
-        let prices = self.prices.get(offer)?;
-        let markets = [None, Some(SmolStr::new(market))];
-        let segments = [None, Some(segment)];
-        let of = markets.iter().flat_map(|market| {
-            segments.map(|segment| PriceOf { plan, currency, market: market.clone(), segment })
-        });
-        let listed = of.filter_map(|of| prices.get(&of)).flatten();
-        let listed = listed
-            .filter(|listed| listed.holds(at))
-            .max_by_key(|listed| (listed.from, listed.last))?;
+        let held = self.held(offer, plan, (market, segment, currency), at);
+        let (_, listed) = held.max_by_key(|(_, listed)| (listed.from, listed.last))?;
         let price = Money { amount: listed.price, currency };
         Some(Quote { price, price_list: self.lists.get(listed.first).map(ToString::to_string) })
+    }
+
+    /// The row of the list `list` that a price in force at `at` was read from, unless it has gone since.
+    #[must_use]
+    pub fn row(
+        &self,
+        list: &str,
+        offer: &OfferId,
+        plan: (TermDuration, BillingCycle),
+        buyer: (&str, Segment, Currency),
+        at: DateTime<Utc>,
+    ) -> Option<PriceRow> {
+        let is_it = |listed: &Listed| self.lists.get(listed.first).is_some_and(|it| **it == *list);
+        let held = self.held(offer, plan, buyer, at).filter(|(_, listed)| is_it(listed));
+        let (of, listed) = held.max_by_key(|(_, listed)| (listed.from, listed.last))?;
+        Some(PriceRow {
+            offer: offer.clone(),
+            term: plan.0,
+            billing: plan.1,
+            market: of.market.map(Into::into),
+            segment: of.segment,
+            currency: of.currency,
+            price: listed.price,
+            from: listed.from,
+            until: listed.until,
+        })
+    }
+
+    /// The prices for this buyer that hold at `at`, those for every market and segment first.
+    fn held(
+        &self,
+        offer: &OfferId,
+        plan: (TermDuration, BillingCycle),
+        (market, segment, currency): (&str, Segment, Currency),
+        at: DateTime<Utc>,
+    ) -> impl Iterator<Item = (PriceOf, &Listed)> {
+        let market = SmolStr::new(market);
+        let of = [None, Some(market)].into_iter().flat_map(move |market| {
+            [None, Some(segment)].map(|segment| PriceOf {
+                plan,
+                currency,
+                market: market.clone(),
+                segment,
+            })
+        });
+        let prices = self.prices.get(offer);
+        of.flat_map(move |of| {
+            let listed = prices.and_then(|prices| prices.get(&of)).into_iter().flatten();
+            listed.filter(move |listed| listed.holds(at)).map(move |listed| (of.clone(), listed))
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reads of what only ever grows: audit, charge lines, last changes. The log holds all of it, indexed by
+//! Reads of what only ever grows: audit and last changes. The log holds all of it, indexed by
 //! customer, so it is not stored a second time. They end where the views end.
 
 use std::fmt;
@@ -15,7 +15,6 @@ use super::{ViewStore, ViewStoreError};
 use crate::views::ViewError;
 use crate::views::audit::{self, AuditDocument};
 use crate::views::changes::{self, ChangeDocument};
-use crate::views::charges::{self, ChargeDocument};
 
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -42,7 +41,7 @@ pub struct AuditFilter {
     pub subscription: Option<SubscriptionId>,
 }
 
-type Commits<'a> = BoxStream<'a, Result<StoredCommit, StoreError>>;
+pub(super) type Commits<'a> = BoxStream<'a, Result<StoredCommit, StoreError>>;
 
 /// A document of a customer's history: which commit, and its number in it, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,20 +93,6 @@ impl ViewStore {
             filter.subscription.as_ref().is_none_or(|wanted| *wanted == document.subscription)
         };
         self.page(log, customer, paging, documents, is_wanted).await
-    }
-
-    /// The charge lines of a customer, in the order of the log.
-    ///
-    /// # Errors
-    ///
-    /// As every read; [`ViewStoreError::NotACursor`] for a wrong `after`.
-    pub async fn charges<L: CommitLog>(
-        &self,
-        log: &L,
-        customer: &CustomerId,
-        paging: &Paging,
-    ) -> Result<Page<ChargeDocument>, ViewStoreError> {
-        self.page(log, customer, paging, charges::documents, |_| true).await
     }
 
     /// The last commits of one customer or of all, the newest first.
@@ -186,7 +171,7 @@ fn first_of(last: u64, limit: usize) -> u64 {
 }
 
 /// Commits of a customer from version `first` on.
-async fn stream<'a, L: CommitLog>(
+pub(super) async fn stream<'a, L: CommitLog>(
     log: &'a L,
     customer: &CustomerId,
     first: u64,
@@ -211,7 +196,7 @@ async fn changes_in(
     Ok(changes)
 }
 
-fn read(stored: StoredCommit) -> Result<Recorded, ViewStoreError> {
+pub(super) fn read(stored: StoredCommit) -> Result<Recorded, ViewStoreError> {
     let position = u64::from(stored.sequence_number());
     Recorded::read(stored).map_err(|source| ViewStoreError::Undecodable { position, source })
 }

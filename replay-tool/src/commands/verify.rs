@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ledger_core::billing::{Books, Redraw, Redrawn};
 use ledger_core::commit::SealedCommit;
 use ledger_core::customer::{Customer, evolve};
 use ledger_core::folder::DataFolder;
@@ -29,6 +30,8 @@ struct Findings {
     segments: Option<u64>,
     bytes: Option<u64>,
     torn_tail_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    closed_periods: Vec<Redrawn>,
     problems: Vec<Finding>,
 }
 
@@ -117,7 +120,7 @@ struct Stream {
     customer: Option<Customer>,
 }
 
-/// Reads every commit: positions, links, events, charges, states.
+/// Reads every commit: positions, links, events, charges, states; and draws closed periods again.
 async fn read_through(
     source: &Source,
     book: Book,
@@ -125,10 +128,15 @@ async fn read_through(
 ) -> Result<Findings, Failure> {
     let mut findings = Findings::new(book);
     let mut streams: BTreeMap<StreamId, Stream> = BTreeMap::new();
+    let books = match book {
+        Book::Log => findings.books(source).await?,
+        Book::Journal => None,
+    };
+    let mut redraw = books.as_ref().map(Redraw::new);
     let result = source
         .each(book, &mut |position, sealed| {
             let stream = streams.entry(sealed.commit().stream.clone()).or_default();
-            findings.take(book, position, &sealed, stream);
+            findings.take(book, position, &sealed, (stream, &mut redraw));
             Ok(())
         })
         .await;
@@ -143,6 +151,9 @@ async fn read_through(
             let what = format!("{id} has commits, but none registers the customer");
             findings.problems.push(Finding::from_text(what));
         }
+    }
+    if findings.problems.is_empty() {
+        findings.finish(redraw);
     }
     output.progress_end();
     Ok(findings)
@@ -159,11 +170,49 @@ impl Findings {
             segments: None,
             bytes: None,
             torn_tail_bytes: None,
+            closed_periods: Vec::new(),
             problems: Vec::new(),
         }
     }
 
-    fn take(&mut self, book: Book, position: u64, sealed: &SealedCommit, stream: &mut Stream) {
+    /// What was recorded about bills, if a period was closed.
+    async fn books(&mut self, source: &Source) -> Result<Option<Books>, Failure> {
+        match source.books().await {
+            Ok(books) => Ok(Some(books).filter(|books| books.closed().next().is_some())),
+            Err(Failure::Damage(what)) => {
+                self.problems.push(Finding::from_text(what));
+                Ok(None)
+            }
+            Err(err) => Err(err),
+        }
+    }
+
+    /// Notes which closed periods are not as they were recorded.
+    fn finish(&mut self, redraw: Option<Redraw<'_>>) {
+        match redraw.map(Redraw::finish) {
+            None => {}
+            Some(Ok(drawn)) => {
+                let wrong = drawn.iter().flat_map(|it| {
+                    let said = |what: &String| format!("the bills of {}: {what}", it.period);
+                    it.differences.iter().map(said)
+                });
+                self.problems.extend(wrong.map(Finding::from_text));
+                self.closed_periods = drawn;
+            }
+            Some(Err(err)) => {
+                let what = format!("the bills cannot be drawn again: {err}");
+                self.problems.push(Finding::from_text(what));
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        book: Book,
+        position: u64,
+        sealed: &SealedCommit,
+        (stream, redraw): (&mut Stream, &mut Option<Redraw<'_>>),
+    ) {
         let expected = self.last_position.saturating_add(1);
         if position != expected {
             self.note(
@@ -178,7 +227,7 @@ impl Findings {
             self.note(position, sealed, what);
         }
         match book {
-            Book::Log => self.decode(position, sealed, stream),
+            Book::Log => self.decode(position, sealed, (stream, redraw)),
             Book::Journal => {
                 if let Err(err) = refusal_of(sealed.commit()) {
                     self.note(position, sealed, format!("its refusal cannot be read: {err}"));
@@ -187,12 +236,19 @@ impl Findings {
         }
     }
 
-    fn decode(&mut self, position: u64, sealed: &SealedCommit, stream: &mut Stream) {
+    fn decode(
+        &mut self,
+        position: u64,
+        sealed: &SealedCommit,
+        (stream, redraw): (&mut Stream, &mut Option<Redraw<'_>>),
+    ) {
         let recorded = match Recorded::open(position, sealed.clone()) {
             Ok(recorded) => recorded,
             Err(err) => return self.note(position, sealed, err.to_string()),
         };
-        if let Err(err) = recorded.charge_lines() {
+        let charged = recorded.charge_lines().map(|_| ());
+        let drawn = redraw.as_mut().map_or(Ok(()), |redraw| redraw.add(&recorded));
+        if let Err(err) = charged.and(drawn) {
             self.note(position, sealed, format!("its charges cannot be computed: {err}"));
         }
         let events = u64::try_from(recorded.events.len()).unwrap_or(u64::MAX);
@@ -255,6 +311,16 @@ fn show(findings: &Findings, output: &mut Output<'_>) -> Result<(), Failure> {
     if let Some(bytes) = findings.torn_tail_bytes.filter(|bytes| 0 < *bytes) {
         output
             .line(format!("  {bytes} bytes of an append that was never acknowledged; harmless"))?;
+    }
+    if !findings.closed_periods.is_empty() {
+        let periods = findings.closed_periods.len();
+        let count = |of: fn(&Redrawn) -> u64| {
+            findings.closed_periods.iter().fold(0, |sum, it| of(it).saturating_add(sum))
+        };
+        let (statements, lines) = (count(|it| it.statements), count(|it| it.lines));
+        output.line(format!(
+            "bills: {periods} closed period(s) drawn again, {statements} statements, {lines} lines"
+        ))?;
     }
     for finding in &findings.problems {
         match finding.place() {

@@ -1,5 +1,7 @@
 //! Bills: taxes, margins, exchange rates, closed periods, and vendors' invoices compared.
 
+use std::fmt;
+
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -71,6 +73,15 @@ pub enum Party {
     Customer(CustomerId),
     /// A reseller's, over all its customers.
     Reseller(ResellerId),
+}
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Customer(id) => write!(f, "customer {id}"),
+            Self::Reseller(id) => write!(f, "reseller {id}"),
+        }
+    }
 }
 
 /// What a statement sums up to, in one currency.

@@ -1,0 +1,523 @@
+//! Bills by URL: terms, rates, closing, statements, explanations, and who sees what.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Answer, Server};
+use tempfile::TempDir;
+
+const TERMS: &str = "/v1/billing/terms";
+const RATES: &str = "/v1/billing/exchange-rates";
+
+/// A ledger at the end of January 2024, with `acme` of reseller `r` and `other` of reseller `q`; `acme`
+/// has just bought ten seats of E3 for a year, paid by the month. A seat costs 19.70 a month.
+async fn january() -> Server {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir, &["--clock-start", "2024-01-31T09:00:00Z"]).await;
+    server.import().await.ok();
+    for (customer, reseller) in [("acme", "r"), ("other", "q")] {
+        let body = json!({ "reason": "signed", "customer": customer, "name": "Acme", "market": "FR",
+            "programme": "nce", "reseller": reseller, "currency": "EUR" });
+        server.post("/v1/customers", &body).await.ok();
+    }
+    purchase(&server, "acme").await;
+    server
+}
+
+async fn purchase(server: &Server, customer: &str) -> Value {
+    let body = json!({ "reason": "first order", "subscription": "s1", "offer": "office-365-e3",
+        "term": "P1Y", "billing": "monthly", "quantity": 10 });
+    server.post(&format!("/v1/customers/{customer}/subscriptions"), &body).await.ok()
+}
+
+fn terms(from: &str) -> Value {
+    json!({ "reason": "Contract 2024", "version": format!("terms-{from}"), "from": from, "terms": {
+        "issuer": "Partner SA", "taxes": { "FR": "20" }, "margin_percent": "10" } })
+}
+
+async fn set_terms(server: &Server) {
+    server.by("billing", "POST", TERMS).json(&terms("2024-01")).send().await.ok();
+}
+
+async fn go_to(server: &Server, day: &str) {
+    server.post("/v1/clock", &json!({ "to": format!("{day}T09:00:00Z") })).await.ok();
+}
+
+async fn close(server: &Server, period: &str) -> Answer {
+    let path = format!("/v1/billing/periods/{period}/close");
+    server.by("billing", "POST", &path).json(&json!({ "reason": "month end" })).send().await
+}
+
+/// Two seats more on 5 March.
+async fn add_seats(server: &Server) -> Value {
+    let path = "/v1/customers/acme/subscriptions/s1/add-seats";
+    let ask = server.by("operator", "POST", path).header("idempotency-key", "ticket-7");
+    ask.json(&json!({ "reason": "two arrivals", "seats": 2 })).send().await.ok()
+}
+
+/// Seven seats told on the day of the clock, as of 10 February.
+async fn take_over(server: &Server) {
+    let body = json!({ "reason": "Moved here", "subscription": "s2", "offer": "office-365-e3",
+        "status": "Active", "term": "P1Y", "billing": "monthly", "quantity": 7,
+        "term_start": "2024-01-15", "term_end": "2025-01-14", "end_of_term": "lapse",
+        "effective_at": "2024-02-10T00:00:00Z" });
+    server.post("/v1/customers/acme/opening-balances", &body).await.ok();
+}
+
+async fn charges(server: &Server, query: &str) -> Value {
+    server.settle().await;
+    server.get(&format!("/v1/customers/acme/charges{query}")).await.ok()
+}
+
+fn pick(items: &Value, fields: &[&str]) -> Vec<Vec<String>> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let row = |item: &Value| fields.iter().map(|field| text(&item[*field])).collect();
+    items.as_array().unwrap().iter().map(row).collect()
+}
+
+fn totals(of: &Value) -> [&str; 4] {
+    ["net", "margin", "tax", "total"].map(|name| of["totals"][name].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn charges_go_on_by_the_cycle_until_now() {
+    let server = january().await;
+    go_to(&server, "2024-03-05").await;
+    add_seats(&server).await;
+    go_to(&server, "2024-04-01").await;
+    let all = charges(&server, "").await;
+    // 5 to 30 March are 26 of 31 days: 19.70 x 26/31 = 16.5225... is cut to 16.52.
+    assert_eq!(
+        pick(&all["data"], &["id", "charge_type", "charged_on", "billing_period", "billed"]),
+        [
+            ["acme/2.1/1", "new", "2024-01-31", "2024-01", "197.00"],
+            ["acme/s1/2024-02-29", "cycleCharge", "2024-02-29", "2024-02", "197.00"],
+            ["acme/3.1/1", "addQuantity", "2024-03-05", "2024-03", "-165.20"],
+            ["acme/3.1/2", "addQuantity", "2024-03-05", "2024-03", "198.24"],
+            ["acme/s1/2024-03-31", "cycleCharge", "2024-03-31", "2024-03", "236.40"],
+        ]
+    );
+    let cycle = &all["data"][4];
+    for (field, value) in [
+        ("event_id", json!("acme/3.1")),
+        ("price_event_id", json!("acme/2.1")),
+        ("offer_title", json!("Office 365 Enterprise E3")),
+        ("term", json!("P1Y")),
+        ("billing", json!("monthly")),
+        ("term_end", json!("2025-01-30")),
+        ("price_list", Value::Null),
+        ("is_correction", json!(false)),
+        ("reason", json!("two arrivals")),
+    ] {
+        assert_eq!(cycle[field], value, "{field}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_charges_stays_what_it_was_while_lines_are_added() {
+    let server = january().await;
+    go_to(&server, "2024-03-05").await;
+    let first = charges(&server, "?limit=1").await;
+    let next = first["next"].as_str().unwrap().to_owned();
+    add_seats(&server).await;
+    go_to(&server, "2024-05-10").await;
+    let ids = |page: &Value| pick(&page["data"], &["id"]).concat();
+    assert_eq!(ids(&first), ["acme/2.1/1"]);
+    let all = charges(&server, "").await;
+    assert_eq!(all["data"].as_array().unwrap().len(), 6);
+    // Twice: the end of the first page is remembered the first time, and read anew the second.
+    for _ in 0..2 {
+        let mut seen = ids(&first);
+        let mut cursor = Some(next.clone());
+        while let Some(at) = cursor {
+            let page = charges(&server, &format!("?limit=2&cursor={at}")).await;
+            seen.extend(ids(&page));
+            cursor = page["next"].as_str().map(str::to_owned);
+        }
+        assert_eq!(seen, ids(&all));
+    }
+    let wrong = server.get("/v1/customers/acme/charges?cursor=5").await;
+    wrong.problem(400, "QUERY_INVALID");
+}
+
+#[tokio::test]
+async fn periods_are_closed_in_order_once_and_their_statements_are_numbered_through() {
+    let server = january().await;
+    close(&server, "2024-01").await.problem(422, "PERIOD_NOT_OVER");
+    go_to(&server, "2024-03-02").await;
+    close(&server, "2024-01").await.problem(422, "NO_BILLING_TERMS");
+    set_terms(&server).await;
+    close(&server, "2024-02").await.problem(422, "PERIOD_NOT_NEXT");
+    close(&server, "2024-1").await.problem(400, "ID_INVALID");
+
+    let path = "/v1/billing/periods/2024-01/close";
+    let would = server.post(&format!("{path}?dry_run=true"), &json!({ "reason": "x" })).await.ok();
+    assert_eq!(would["events"][0]["id"], "@billing/2.1");
+    let ask = |reason: &str| {
+        let ask = server.by("billing", "POST", path).header("idempotency-key", "jan");
+        ask.json(&json!({ "reason": reason })).send_owned()
+    };
+    let done = ask("month end").await;
+    assert_eq!((done.header("etag"), done.header("idempotency-hit")), ("\"2\"", ""));
+    let again = ask("month end").await;
+    assert_eq!((&again.text, again.header("idempotency-hit")), (&done.text, "true"));
+    ask("another reason").await.problem(409, "COMMAND_ID_REUSED");
+    assert_eq!(close(&server, "2024-01").await.ok()["unchanged"], true);
+
+    let closed = done.ok()["events"][0].clone();
+    let statements = closed["statements"].as_array().unwrap();
+    assert_eq!(statements.len(), 2);
+    // 20 % of 197.00; and 20 % of what is left of it without the reseller's tenth.
+    assert_eq!(totals(&statements[0]), ["197.00", "0", "39.40", "236.40"]);
+    assert_eq!(totals(&statements[1]), ["197.00", "19.70", "35.46", "212.76"]);
+    close(&server, "2024-02").await.ok();
+    go_to(&server, "2024-04-02").await;
+    close(&server, "2024-03").await.ok();
+
+    let mut numbers = Vec::new();
+    for path in ["/v1/customers/acme/statements", "/v1/resellers/r/statements"] {
+        let list = server.get(path).await.ok();
+        numbers.extend(pick(&list["data"], &["number"]).concat());
+    }
+    numbers.sort();
+    assert_eq!(numbers, ["000001", "000002", "000003", "000004", "000005", "000006"]);
+    let periods = server.get("/v1/billing/periods").await.ok();
+    assert_eq!(
+        pick(&periods["data"], &["period", "is_closed", "lines"]),
+        [
+            ["2024-01", "true", "1"],
+            ["2024-02", "true", "1"],
+            ["2024-03", "true", "1"],
+            ["2024-04", "false", "0"],
+        ]
+    );
+    let march = server.get("/v1/billing/periods/2024-03").await.ok();
+    assert_eq!(pick(&march["statements"], &["number"]).concat(), ["000005", "000006"]);
+    let journal = server.get("/v1/journal?stream=billing").await.lines();
+    assert_eq!(journal.len(), 4, "three refusals, and one closing of what was closed");
+}
+
+#[tokio::test]
+async fn what_comes_to_light_after_closing_is_a_correction_in_the_next_period() {
+    let server = january().await;
+    set_terms(&server).await;
+    go_to(&server, "2024-03-03").await;
+    for period in ["2024-01", "2024-02"] {
+        close(&server, period).await.ok();
+    }
+    let before = server.get("/v1/statements/000003").await.ok();
+    take_over(&server).await;
+    go_to(&server, "2024-03-05").await;
+    add_seats(&server).await;
+    go_to(&server, "2024-03-20").await;
+    assert_eq!(server.get("/v1/statements/3").await.ok(), before, "it never changes");
+
+    let path = "/v1/customers/acme/statements/preview?period=2024-03";
+    let preview = server.get(path).await.ok()["data"][0].clone();
+    assert_eq!(
+        pick(&preview["lines"], &["id", "is_correction", "billed"]),
+        [
+            // 7 x 19.70; the cycle from 15 January was charged before the ledger.
+            ["acme/s2/2024-02-15", "true", "137.90"],
+            ["acme/4.1/1", "false", "-165.20"],
+            ["acme/4.1/2", "false", "198.24"],
+            ["acme/s2/2024-03-15", "false", "137.90"],
+            ["acme/s1/2024-03-31", "false", "236.40"],
+        ]
+    );
+    // 20 % of 545.24 is 109.048.
+    assert_eq!(totals(&preview), ["545.24", "0", "109.05", "654.29"]);
+    let tax =
+        json!([{ "percent": "20", "base": "545.24", "amount": "109.05", "is_by_line": false }]);
+    assert_eq!((&preview["taxes"], &preview["number"]), (&tax, &Value::Null));
+
+    go_to(&server, "2024-04-01").await;
+    let open = server.get("/v1/billing/periods/2024-03").await.ok();
+    assert_eq!((&open["is_closed"], &open["lines"]), (&json!(false), &json!(5)));
+    assert_eq!(open["totals"][0]["total"], "654.29");
+    close(&server, "2024-03").await.ok();
+    let drawn = server.get("/v1/statements/000005").await.ok();
+    for same in ["lines", "taxes", "totals", "issuer", "terms", "party", "name"] {
+        assert_eq!(drawn[same], preview[same], "{same}");
+    }
+    assert_eq!(drawn["verification"]["sha256"], preview["verification"]["sha256"]);
+    assert_eq!((&drawn["number"], &drawn["issuer"]), (&json!("000005"), &json!("Partner SA")));
+    assert_eq!(drawn["verification"]["position"], 9);
+    assert_eq!(server.get(path).await.ok()["data"][0], drawn, "a closed period gives what it is");
+}
+
+#[tokio::test]
+async fn a_bill_waits_for_its_exchange_rate_and_says_so() {
+    let server = january().await;
+    let mut in_dollars = terms("2024-01");
+    in_dollars["terms"]["currencies"] = json!({ "r": "USD" });
+    server.post(TERMS, &in_dollars).await.ok();
+    go_to(&server, "2024-02-02").await;
+    let preview = "/v1/customers/acme/statements/preview?period=2024-01";
+    close(&server, "2024-01").await.problem(422, "EXCHANGE_RATE_MISSING");
+    server.get(preview).await.problem(422, "EXCHANGE_RATE_MISSING");
+    let line = &charges(&server, "").await["data"][0];
+    assert_eq!((&line["billed"], &line["billed_currency"]), (&Value::Null, &json!("USD")));
+    let explained = server.get("/v1/explain?id=acme/2.1/1").await.ok();
+    assert!(explained["bill"]["problem"].as_str().unwrap().contains("EUR to USD"), "{explained}");
+    let open = server.get("/v1/billing/periods").await.ok();
+    assert!(open["data"][0]["problem"].as_str().unwrap().contains("EUR to USD"), "{open}");
+
+    let rates = json!({ "reason": "fixing", "id": "fx-2023-12", "date": "2023-12-28",
+        "from": "2024-01-01", "rates": [{ "from": "EUR", "to": "USD", "rate": "1.0837" }] });
+    let done = server.by("billing", "POST", RATES).json(&rates).send().await.ok();
+    assert_eq!(done["events"][0]["event"], "ExchangeRatesImported");
+    // 19.70 x 1.0837 = 21.34889 is cut to 21.34 a seat; 20 % of 213.40 is 42.68.
+    let bill = server.get(preview).await.ok()["data"][0].clone();
+    assert_eq!(totals(&bill), ["213.40", "0", "42.68", "256.08"]);
+    assert_eq!(bill["lines"][0]["rate"]["id"], "fx-2023-12");
+    close(&server, "2024-01").await.ok();
+    let explained = server.get("/v1/explain?id=acme/2.1/1").await.ok();
+    assert_eq!(explained["bill"]["rate"]["date"], "2023-12-28");
+    assert_eq!(explained["bill"]["statement"], "000001");
+    assert_eq!(server.get(RATES).await.ok()["data"][0]["rates"][0]["rate"], "1.0837");
+
+    let mut late = rates;
+    late["id"] = json!("fx-late");
+    late["from"] = json!("2024-01-15");
+    server.post(RATES, &late).await.problem(422, "PERIOD_IS_CLOSED");
+    late["rates"] = json!([]);
+    server.post(RATES, &late).await.problem(422, "BILLING_DATA_INVALID");
+    late["rates"] = json!([{ "from": "EUR", "to": "USD", "rate": 1.5 }]);
+    server.post(RATES, &late).await.problem(400, "WRONG_TYPE");
+}
+
+#[tokio::test]
+async fn everybody_sees_their_own_bills_and_only_whom_it_concerns_sees_margins() {
+    let server = january().await;
+    purchase(&server, "other").await;
+    set_terms(&server).await;
+    go_to(&server, "2024-02-02").await;
+    close(&server, "2024-01").await.ok();
+    // 1 and 2 are of the customers acme and other, 3 and 4 of the resellers q and r.
+    let roles =
+        ["operator", "billing", "support", "reseller-r", "reseller-q", "admin-acme", "viewer-acme"];
+    let reason = json!({ "reason": "x" });
+    for (method, path, body, statuses) in [
+        ("GET", TERMS, None, [200, 200, 200, 403, 403, 403, 403]),
+        ("GET", RATES, None, [200, 200, 200, 403, 403, 403, 403]),
+        ("GET", "/v1/billing/periods", None, [200, 200, 200, 403, 403, 403, 403]),
+        ("GET", "/v1/billing/periods/2024-02", None, [200, 200, 200, 403, 403, 403, 403]),
+        ("GET", "/v1/billing/reconciliations", None, [200, 200, 200, 403, 403, 403, 403]),
+        ("POST", TERMS, Some(terms("2024-01")), [200, 200, 403, 403, 403, 403, 403]),
+        (
+            "POST",
+            "/v1/billing/periods/2024-01/close",
+            Some(reason),
+            [200, 200, 403, 403, 403, 403, 403],
+        ),
+        ("POST", RATES, Some(json!({})), [400, 400, 400, 400, 400, 400, 400]),
+        ("GET", "/v1/statements/1", None, [200, 200, 200, 200, 404, 200, 200]),
+        ("GET", "/v1/statements/2", None, [200, 200, 200, 404, 200, 404, 404]),
+        ("GET", "/v1/statements/3", None, [200, 200, 200, 404, 200, 404, 404]),
+        ("GET", "/v1/statements/4", None, [200, 200, 200, 200, 404, 404, 404]),
+        ("GET", "/v1/statements/5", None, [404; 7]),
+        ("GET", "/v1/customers/acme/statements", None, [200, 200, 200, 200, 404, 200, 200]),
+        (
+            "GET",
+            "/v1/customers/acme/statements/preview?period=2024-02",
+            None,
+            [200, 200, 200, 200, 404, 200, 200],
+        ),
+        ("GET", "/v1/resellers/r/statements", None, [200, 200, 200, 200, 403, 403, 403]),
+        ("GET", "/v1/explain?id=acme/2.1/1", None, [200, 200, 200, 200, 404, 200, 200]),
+    ] {
+        for (role, status) in roles.into_iter().zip(statuses) {
+            let ask = server.by(role, method, path);
+            let ask = match &body {
+                Some(body) => ask.json(body),
+                None => ask,
+            };
+            let answer = ask.send().await;
+            assert_eq!(answer.status.as_u16(), status, "{role} {method} {path}: {}", answer.text);
+            if role.ends_with("acme") {
+                let has = |text: &str| answer.text.contains(text);
+                assert!(
+                    !has("19.70\",\"statement") && !has("\"margin\":\"19.70\""),
+                    "{}",
+                    answer.text
+                );
+            }
+        }
+    }
+    let of_others = server.by("admin-acme", "GET", "/v1/statements/2").send().await;
+    let of_nobody = server.by("admin-acme", "GET", "/v1/statements/9").send().await;
+    let theirs = of_others.problem(404, "STATEMENT_UNKNOWN");
+    assert_eq!(
+        of_nobody.problem(404, "STATEMENT_UNKNOWN").to_string().replace("09", "02"),
+        theirs.to_string()
+    );
+
+    let explain = |who: &'static str| {
+        let ask = server.by(who, "GET", "/v1/explain?id=acme/2.1/1").send_owned();
+        async { ask.await.ok()["bill"]["margin"].clone() }
+    };
+    assert_eq!(explain("reseller-r").await["amount"]["amount"], "19.70");
+    assert_eq!(explain("reseller-r").await["statement"], "000004");
+    assert_eq!(explain("admin-acme").await, Value::Null);
+    let of_reseller = server.by("reseller-r", "GET", "/v1/statements/4").send().await.ok();
+    assert_eq!(of_reseller["lines"][0]["margin"], "19.70");
+    assert_eq!(totals(&of_reseller), ["197.00", "19.70", "35.46", "212.76"]);
+}
+
+#[tokio::test]
+async fn a_line_is_explained_to_the_price_and_the_person_behind_it() {
+    let server = january().await;
+    set_terms(&server).await;
+    go_to(&server, "2024-03-05").await;
+    add_seats(&server).await;
+    let line = server.get("/v1/explain?id=acme/3.1/2").await.ok();
+    // 19.70 x 12 x 26 / 31 is 198.27...; by the seat, 16.52 x 12 = 198.24.
+    assert!(line["exact"].as_str().unwrap().starts_with("198.2709677"), "{line}");
+    assert!(line["how_rounded"].as_str().unwrap().starts_with("the price of one seat"));
+    assert_eq!(line["formula"], "19.70 x 26/31 days x 12 seats = 198.24, unit-truncate");
+    for (pointer, value) in [
+        ("/explains", json!("line")),
+        ("/event/event", json!("SeatsAdded")),
+        ("/asked/command", json!("AddSeats")),
+        ("/asked/seats", json!(2)),
+        ("/cause/command_id", json!("ticket-7")),
+        ("/cause/reason", json!("two arrivals")),
+        ("/cause/actor/role", json!("operator")),
+        ("/cause/position", json!(6)),
+        ("/rules/catalogue", json!("seeds-2")),
+        ("/price/source", json!("catalogue")),
+        ("/price/version", json!("seeds-2")),
+        ("/price/is_found", json!(true)),
+        ("/price/event/id", json!("acme/2.1")),
+        ("/siblings/0/id", json!("acme/3.1/1")),
+        ("/siblings/0/amount/amount", json!("-165.20")),
+        ("/bill/period", json!("2024-03")),
+        ("/bill/statement", Value::Null),
+        ("/bill/tax_percent", json!("20")),
+    ] {
+        assert_eq!(line.pointer(pointer), Some(&value), "{pointer}: {line}");
+    }
+    let cycle = server.get("/v1/explain?id=acme/s1/2024-02-29").await.ok();
+    assert_eq!((&cycle["is_cycle"], &cycle["event"]["id"]), (&json!(true), &json!("acme/2.1")));
+    server.get("/v1/explain?id=acme/s1/2024-03-31").await.problem(404, "SUBJECT_UNKNOWN");
+}
+
+#[tokio::test]
+async fn an_event_and_a_command_tell_all_that_they_have_cost() {
+    let server = january().await;
+    go_to(&server, "2024-03-05").await;
+    add_seats(&server).await;
+    go_to(&server, "2024-04-01").await;
+    let bought = server.get("/v1/explain?id=acme/2.1").await.ok();
+    assert_eq!(pick(&bought["lines"], &["id"]).concat(), ["acme/2.1/1", "acme/s1/2024-02-29"]);
+    assert_eq!(bought["totals"], json!([{ "amount": "394.00", "currency": "EUR" }]));
+    let priced = pick(&bought["priced"], &["id"]).concat();
+    assert_eq!(priced, ["acme/3.1/1", "acme/3.1/2", "acme/s1/2024-03-31"]);
+    let by_command = server.get("/v1/explain?customer=acme&id=ticket-7").await.ok();
+    assert_eq!(
+        pick(&by_command["lines"], &["id"]).concat(),
+        ["acme/3.1/1", "acme/3.1/2", "acme/s1/2024-03-31"]
+    );
+    assert_eq!(by_command["events"][0]["id"], "acme/3.1");
+    let free = server.get("/v1/explain?id=acme/1.1").await.ok();
+    assert_eq!((&free["lines"], &free["totals"]), (&json!([]), &json!([])));
+}
+
+#[tokio::test]
+async fn odd_ids_are_answered_with_what_one_looks_like() {
+    let server = january().await;
+    let long = "x".repeat(4000);
+    for id in [
+        "",
+        "acme",
+        "acme/",
+        "acme/1",
+        "acme/01.1",
+        "acme/1.1/0",
+        "acme/1.1/1/1",
+        "a%20b/1.1",
+        "acme/0.1",
+        "acme/s1/2024-02-30",
+        "acme/s1/24-2-1",
+        "@catalogue/1.1",
+        "acme/99999999999999999999.1",
+        "%00/1.1",
+        &long,
+        &format!("acme/{long}/2024-01-01"),
+        "acme%2F1.1%2F%C3%A9",
+    ] {
+        let problem =
+            server.get(&format!("/v1/explain?id={id}")).await.problem(400, "QUERY_INVALID");
+        assert!(problem["detail"].as_str().unwrap().len() < 400, "{problem}");
+    }
+    for id in [
+        "acme/1.2",
+        "acme/9.1",
+        "acme/18446744073709551615.18446744073709551615",
+        "acme/2.1/2",
+        "acme/s9/2024-02-29",
+    ] {
+        server.get(&format!("/v1/explain?id={id}")).await.problem(404, "SUBJECT_UNKNOWN");
+    }
+    server.get("/v1/explain?id=nobody/1.1").await.problem(404, "CUSTOMER_UNKNOWN");
+    server.get("/v1/explain").await.problem(400, "QUERY_INVALID");
+    for number in ["0x1", "-1", "1.0", "99999999999999999999999"] {
+        server.get(&format!("/v1/statements/{number}")).await.problem(400, "ID_INVALID");
+    }
+    for path in
+        ["/v1/billing/periods/2031-01", "/v1/customers/acme/statements/preview?period=2031-01"]
+    {
+        server.get(path).await.problem(404, "PERIOD_UNKNOWN");
+    }
+    server
+        .get("/v1/customers/acme/statements/preview?period=March")
+        .await
+        .problem(400, "QUERY_INVALID");
+}
+
+#[tokio::test]
+async fn a_price_is_traced_to_its_row_of_the_list() {
+    let server = january().await;
+    let list = "ProductTitle,ProductId,SkuId,TermDuration,BillingPlan,Market,Currency,UnitPrice,\
+        EffectiveStartDate,EffectiveEndDate,Segment\n\
+        Microsoft 365 E3,CFQ7TTC0LFLX,0001,P1Y,Monthly,FR,EUR,20.00,2024-01-01T00:00:00Z,\
+        2024-12-31T00:00:00Z,Commercial\n";
+    let path = "/v1/price-lists?name=january&reason=January";
+    server.by("operator", "POST", path).raw("text/csv", list).send().await.ok();
+    let body = json!({ "reason": "order", "subscription": "s2", "offer": "CFQ7TTC0LFLX-0001",
+        "term": "P1Y", "billing": "monthly", "quantity": 3 });
+    server.post("/v1/customers/acme/subscriptions", &body).await.ok();
+    let line = server.get("/v1/explain?id=acme/3.1/1").await.ok();
+    let price = &line["price"];
+    assert_eq!((&price["source"], &price["list"]), (&json!("price-list"), &json!("january")));
+    let row = &price["row"];
+    for (field, value) in [
+        ("market", "FR"),
+        ("segment", "commercial"),
+        ("currency", "EUR"),
+        ("price", "20.00"),
+        ("from", "2024-01-01T00:00:00Z"),
+    ] {
+        assert_eq!(row[field], value, "{field}: {row}");
+    }
+}
+
+#[tokio::test]
+async fn reconciliations_are_kept_and_must_add_up() {
+    let server = january().await;
+    let path = "/v1/billing/reconciliations";
+    let mut body = json!({ "reason": "January's invoice", "file": "jan.csv", "sha256": "a".repeat(64),
+        "period": "2024-01", "through": 4, "totals": [{ "currency": "EUR", "lines": 1, "matched": 0,
+        "theirs": "197.04", "ours": "197.00",
+        "causes": { "rounding-policy": { "count": 1, "amount": "0.03" } } }] });
+    server.post(path, &body).await.problem(422, "RECONCILIATION_UNBALANCED");
+    body["totals"][0]["causes"]["rounding-policy"]["amount"] = json!("0.04");
+    server.by("billing", "POST", path).json(&body).send().await.ok();
+    let list = server.by("support", "GET", path).send().await.ok();
+    assert_eq!(list["data"][0]["totals"], body["totals"]);
+    body["sha256"] = json!("nonsense");
+    server.post(path, &body).await.problem(422, "BILLING_DATA_INVALID");
+}
