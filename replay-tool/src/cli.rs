@@ -1,5 +1,6 @@
 //! What can be typed, and nothing else.
 
+mod export;
 mod import;
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
@@ -11,6 +12,7 @@ use ledger_core::calendar::midnight;
 use ledger_core::ids::{BackupName, CustomerId, Reason, SubscriptionId};
 use ledger_core::proof::note::VerifierKey;
 
+pub use self::export::ExportArgs;
 pub use self::import::{
     ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb, WhatIfArgs,
 };
@@ -29,7 +31,8 @@ Examples:
   replay-tool prove 412 > proof.json; replay-tool check-proof proof.json --key NAME+ID+BASE64
   replay-tool import price-list 2026-11.csv --name prices-2026-11 --at 2026-11-02
   replay-tool what-if acme --policy nce-strict.toml
-  replay-tool bench commands --callers 1,256";
+  replay-tool bench commands --callers 1,256
+  replay-tool export --layout focus --format parquet --period 2024-03 -o march.parquet";
 
 const EXIT_CODES: &str = "\
 Results go to the standard output, messages to the standard error.
@@ -85,6 +88,9 @@ pub enum Verb {
     /// Measure speed under a load that users have, in a new folder or on a running server.
     #[command(subcommand, before_help = BENCH_EXAMPLES, after_help = BENCH_NOTES)]
     Bench(BenchVerb),
+    /// Write billed lines to a file, in a layout that billing teams load; or check such a file.
+    #[command(before_help = export::EXAMPLES, after_help = export::NOTES)]
+    Export(ExportArgs),
 }
 
 /// What to check, and against what.

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
 use crate::commands::{
-    backup, bench, checkpoint, history, import, prove, rebuild, scenario, state, verify, what_if,
+    backup, bench, checkpoint, export, history, import, prove, rebuild, scenario, state, verify, what_if,
 };
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -48,7 +48,8 @@ fn runtime(verb: &Verb) -> io::Result<Runtime> {
         | Verb::CheckProof(_)
         | Verb::RotateKey(_)
         | Verb::Import(_)
-        | Verb::WhatIf(_) => Builder::new_current_thread(),
+        | Verb::WhatIf(_)
+        | Verb::Export(_) => Builder::new_current_thread(),
     };
     builder.enable_all().build()
 }
@@ -68,6 +69,7 @@ async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Verb::Import(verb) => import::import(verb, cli.json, output).await,
         Verb::WhatIf(args) => what_if::what_if(args, cli.json, output).await,
         Verb::Bench(verb) => bench::bench(verb, cli.json, output).await,
+        Verb::Export(args) => export::export(args, cli.json, output).await,
     }
 }
 

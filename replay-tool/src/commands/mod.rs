@@ -4,6 +4,7 @@ pub mod backup;
 pub mod bench;
 pub mod checkpoint;
 mod compare;
+pub mod export;
 pub mod history;
 pub mod import;
 pub mod opening;
