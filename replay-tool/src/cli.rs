@@ -14,7 +14,8 @@ use ledger_core::proof::note::VerifierKey;
 
 pub use self::export::ExportArgs;
 pub use self::import::{
-    ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb, WhatIfArgs,
+    ForecastArgs, ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb,
+    UnderArgs, WhatIfArgs,
 };
 
 const EXAMPLES: &str = "\
@@ -31,6 +32,7 @@ Examples:
   replay-tool prove 412 > proof.json; replay-tool check-proof proof.json --key NAME+ID+BASE64
   replay-tool import price-list 2026-11.csv --name prices-2026-11 --at 2026-11-02
   replay-tool what-if acme --policy nce-strict.toml
+  replay-tool forecast acme --months 12 --price-list 2027-01.csv
   replay-tool bench commands --callers 1,256
   replay-tool export --layout focus --format parquet --period 2024-03 -o march.parquet";
 
@@ -85,6 +87,8 @@ pub enum Verb {
     Import(ImportVerb),
     /// Decide a customer's history again under another catalogue or other rules, and compare.
     WhatIf(WhatIfArgs),
+    /// Tell what will be charged, and which terms begin, if nobody changes anything.
+    Forecast(ForecastArgs),
     /// Measure speed under a load that users have, in a new folder or on a running server.
     #[command(subcommand, before_help = BENCH_EXAMPLES, after_help = BENCH_NOTES)]
     Bench(BenchVerb),
@@ -171,6 +175,8 @@ pub enum BenchVerb {
     Http(BenchHttpArgs),
     /// Replay of a whole log, and of one customer.
     Replay(BenchReplayArgs),
+    /// Charge lines: projected, closed, exported and reconciled.
+    Billing(BenchBillingArgs),
 }
 
 /// Customers of the load.
@@ -236,6 +242,17 @@ pub struct BenchReplayArgs {
     /// Customers.
     #[arg(long, value_name = "N", default_value = CUSTOMERS)]
     pub customers: NonZeroU32,
+    /// Empty folder on the disk to be measured. Default: a temporary one, which may be in memory.
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+}
+
+/// How many charge lines are measured.
+#[derive(Args, Clone, Debug)]
+pub struct BenchBillingArgs {
+    /// Charge lines.
+    #[arg(long, value_name = "N", default_value = "1000000")]
+    pub lines: NonZeroU64,
     /// Empty folder on the disk to be measured. Default: a temporary one, which may be in memory.
     #[arg(long, value_name = "DIR")]
     pub folder: Option<PathBuf>,

@@ -229,7 +229,7 @@ impl Source {
                     visit: &mut dyn FnMut(Read<'_>) -> Result<(), Failure>| {
             let charges = charges.map_err(|err| Failure::Damage(err.to_string()))?;
             for charge in charges.into_iter().filter(|charge| charge.charged_on <= until) {
-                let line = BilledLine::of(charge, books).map_err(|err| unbilled(&err))?;
+                let line = BilledLine::of(charge, books).map_err(unbilled)?;
                 visit(Read::Line(Box::new(line)))?;
             }
             Ok::<_, Failure>(())
@@ -411,7 +411,7 @@ fn unread(err: &ExecuteError) -> Failure {
     Failure::Damage(format!("a stored commit cannot be read: {}", chain(err)))
 }
 
-fn unbilled(err: &BillError) -> Failure {
+pub(crate) fn unbilled(err: BillError) -> Failure {
     match err {
         BillError::RateMissing { .. } => Failure::Source(err.to_string()),
         BillError::Money(_) => Failure::Damage(err.to_string()),

@@ -327,7 +327,7 @@ fn reconcile(books: &Books, c: &RecordReconciliation) -> Result<Vec<Event>, Reje
     for total in &recorded.totals {
         let causes = total.causes.values();
         let explained =
-            causes.fold(Some(Decimal::ZERO), |sum, cause| sum?.checked_add(cause.amount));
+            causes.map(|cause| cause.amount).try_fold(Decimal::ZERO, Decimal::checked_add);
         let difference = total.theirs.checked_sub(total.ours);
         let (Some(explained), Some(difference)) = (explained, difference) else {
             return Err(Rejection::Amount(crate::money::MoneyError::Overflow));

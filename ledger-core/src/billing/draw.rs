@@ -10,6 +10,7 @@ use super::bill::{BillError, BilledLine};
 use super::books::Books;
 use super::meter::{Charge, Meters};
 use crate::calendar::Month;
+use crate::commit::Hash;
 use crate::customer::{Party, StatementDrawn, StatementTotals};
 use crate::ids::CustomerId;
 use crate::merkle::Tree;
@@ -201,5 +202,5 @@ fn plus(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
 }
 
 fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    Hash::from_bytes(hash.finalize().into()).to_string()
 }

@@ -85,6 +85,7 @@ struct Metered {
 
 /// Where a price came from.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "a price list is not a price")]
 struct Price {
     event_id: String,
     price_list: Option<String>,
@@ -98,6 +99,7 @@ struct Price {
 #[derive(Clone, Debug)]
 pub struct Meter {
     id: CustomerId,
+    version: u64,
     customer: Option<Customer>,
     metered: BTreeMap<SubscriptionId, Metered>,
 }
@@ -106,13 +108,25 @@ impl Meter {
     /// The meter of a customer without history.
     #[must_use]
     pub const fn new(id: CustomerId) -> Self {
-        Self { id, customer: None, metered: BTreeMap::new() }
+        Self { id, version: 0, customer: None, metered: BTreeMap::new() }
     }
 
     /// The customer as its commits made it; `None` before its registration.
     #[must_use]
     pub const fn customer(&self) -> Option<&Customer> {
         self.customer.as_ref()
+    }
+
+    /// Whose meter it is.
+    #[must_use]
+    pub const fn id(&self) -> &CustomerId {
+        &self.id
+    }
+
+    /// Number of the last commit in the customer's stream.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
     }
 
     /// Adds the customer's next commit; returns the charge cycles that began since the last one, and what
@@ -144,6 +158,7 @@ impl Meter {
     pub fn happen(&mut self, cause: Cause, events: &[Event]) -> Result<Vec<Charge>, MoneyError> {
         let cause = Arc::new(cause);
         let today = cause.recorded_at.date_naive();
+        self.version = cause.version;
         let mut charges = self.advance(today)?;
         for (index, event) in events.iter().enumerate() {
             let number = index.saturating_add(1);
@@ -198,11 +213,11 @@ impl Meter {
         let Some(customer) = &self.customer else { return Ok(()) };
         let charged_on = cause.effective_at.date_naive();
         for (line, credited) in lines.into_iter().zip(credited) {
-            let charged = || {
+            let after = || {
                 let s = customer.subscriptions.get(&line.subscription)?;
                 Some(Shown::of(s, self.metered.get(&line.subscription)?))
             };
-            let Some(shown) = credited.or_else(charged) else { continue };
+            let Some(shown) = credited.or_else(after) else { continue };
             let of = (event_id.to_owned(), Arc::clone(cause));
             charges.push(shown.charge((&self.id, &customer.profile), line, charged_on, of));
         }
@@ -218,7 +233,6 @@ impl Meter {
     }
 
     /// Notes what an event says about further charge cycles.
-    #[expect(clippy::too_many_lines, reason = "a table, read as a whole")]
     fn note(&mut self, event_id: &str, cause: &Arc<Cause>, event: &Event) {
         let price = |list: Option<&String>, promotion: Option<&AppliedPromotion>| Price {
             event_id: event_id.to_owned(),
@@ -325,6 +339,12 @@ impl Meter {
 #[derive(Clone, Debug, Default)]
 pub struct Meters(BTreeMap<CustomerId, Meter>);
 
+impl From<Meter> for Meters {
+    fn from(meter: Meter) -> Self {
+        Self([(meter.id.clone(), meter)].into())
+    }
+}
+
 impl Meters {
     /// Adds the next commit of the log; those of no customer charge nothing.
     ///
@@ -345,8 +365,12 @@ impl Meters {
     ///
     /// As [`Meter::advance`].
     pub fn settle_next(&mut self, day: NaiveDate) -> Option<Result<Vec<Charge>, MoneyError>> {
-        let (_, mut meter) = self.0.pop_first()?;
-        Some(meter.advance(day))
+        Some(self.take_next()?.advance(day))
+    }
+
+    /// Takes the next customer's meter, by id; `None` when none is left.
+    pub fn take_next(&mut self) -> Option<Meter> {
+        self.0.pop_first().map(|(_, meter)| meter)
     }
 }
 

@@ -184,7 +184,7 @@ impl World {
     }
 }
 
-async fn open_log(dir: &Path) -> Result<SegmentLog, Failure> {
+pub(super) async fn open_log(dir: &Path) -> Result<SegmentLog, Failure> {
     let dir = dir.to_owned();
     let open = move || SegmentLog::open(&dir, SegmentOptions::default());
     let opened = tokio::task::spawn_blocking(open).await;
@@ -232,7 +232,10 @@ impl Caller for Asker {
     }
 }
 
-async fn execute(ledger: &Ledger<SegmentLog>, request: Request) -> Result<Tally, Failure> {
+pub(super) async fn execute(
+    ledger: &Ledger<SegmentLog>,
+    request: Request,
+) -> Result<Tally, Failure> {
     match ledger.execute(request).await {
         Ok(outcome) if outcome.recorded.is_some() => Ok(Tally { done: 1, ..Tally::default() }),
         Ok(_) => Ok(Tally { unchanged: 1, ..Tally::default() }),
@@ -242,24 +245,39 @@ async fn execute(ledger: &Ledger<SegmentLog>, request: Request) -> Result<Tally,
 }
 
 fn request(stream: StreamId, command: Command, id: String) -> Result<Request, Failure> {
-    envelope(stream, command, id)
+    let now = DateTime::<Utc>::UNIX_EPOCH + chrono::TimeDelta::days(20_454);
+    request_at(stream, command, id, now)
+}
+
+pub(super) fn request_at(
+    stream: StreamId,
+    command: Command,
+    id: String,
+    now: DateTime<Utc>,
+) -> Result<Request, Failure> {
+    envelope(stream, command, id, now)
         .map_err(|err| Failure::Source(format!("the load cannot be made: {err}")))
 }
 
-fn envelope(stream: StreamId, command: Command, id: String) -> Result<Request, IdError> {
+fn envelope(
+    stream: StreamId,
+    command: Command,
+    id: String,
+    now: DateTime<Utc>,
+) -> Result<Request, IdError> {
     Ok(Request {
         stream,
         command,
         command_id: CommandId::try_new(id)?,
         actor: Actor { id: ActorId::try_new("bench")?, role: Role::Operator },
         reason: Reason::try_new(REASON)?,
-        now: DateTime::<Utc>::UNIX_EPOCH + chrono::TimeDelta::days(20_454),
+        now,
         correlation_id: None,
         causation_id: None,
         expected_version: None,
     })
 }
 
-fn failed(err: &ExecuteError) -> Failure {
+pub(super) fn failed(err: &ExecuteError) -> Failure {
     Failure::Source(format!("a command failed: {}", chain(err)))
 }

@@ -101,10 +101,47 @@ pub struct ImportMatrixArgs {
 
 /// Whose history, and under what.
 #[derive(Args, Clone, Debug)]
-#[command(group(ArgGroup::new("under").required(true).args(["catalogue", "policy"])))]
+#[command(group(ArgGroup::new("under").required(true).multiple(true).args(["catalogue", "policy", "price_list"])))]
 pub struct WhatIfArgs {
     /// The customer.
     pub customer: CustomerId,
+    /// Under what.
+    #[command(flatten)]
+    pub under: UnderArgs,
+    /// Decide again also what a rule refused.
+    #[arg(long)]
+    pub refused: bool,
+    /// Where from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+/// How far ahead, whose charges, and under what.
+#[derive(Args, Clone, Debug)]
+pub struct ForecastArgs {
+    /// The customer; all when left out.
+    pub customer: Option<CustomerId>,
+    /// Months from now on, 1 to 120.
+    #[arg(long, value_name = "N", default_value = "12", value_parser = clap::value_parser!(u32).range(1..=120))]
+    pub months: u32,
+    /// The instant up to which everything has happened: an instant, or a date for the start of that UTC
+    /// day. Default: that of the last commit.
+    #[arg(long, value_name = "INSTANT", value_parser = from_start)]
+    pub from: Option<DateTime<Utc>>,
+    /// Only sums and renewals, without the single charges.
+    #[arg(long)]
+    pub summary: bool,
+    /// Under what.
+    #[command(flatten)]
+    pub under: UnderArgs,
+    /// Where from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+/// Catalogues, rules and prices to decide under, instead of those that were imported.
+#[derive(Args, Clone, Debug)]
+pub struct UnderArgs {
     /// Catalogue instead of all that were imported (.toml or .json); price lists stay.
     #[arg(long, value_name = "FILE")]
     pub catalogue: Option<PathBuf>,
@@ -114,10 +151,7 @@ pub struct WhatIfArgs {
     /// Programme that the rules are for, if not the one the file names.
     #[arg(long, value_name = "ID", requires = "policy")]
     pub programme: Option<ProgrammeId>,
-    /// Decide again also what a rule refused.
-    #[arg(long)]
-    pub refused: bool,
-    /// Where from.
-    #[command(flatten)]
-    pub source: SourceArgs,
+    /// A vendor's price list (CSV) over those that were imported.
+    #[arg(long, value_name = "FILE")]
+    pub price_list: Option<PathBuf>,
 }

@@ -1,5 +1,7 @@
 //! `bench`: measures a ledger made for it, a running server, or a replay.
 
+mod billing;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
@@ -39,6 +41,7 @@ pub async fn bench(verb: &BenchVerb, json: bool, output: &mut Output<'_>) -> Res
         BenchVerb::Commands(args) => commands(args, json, output).await?,
         BenchVerb::Http(args) => http(args, json, output).await?,
         BenchVerb::Replay(args) => replay(args, json, output).await?,
+        BenchVerb::Billing(args) => billing::billing(args, json, output).await?,
     }
     Ok(Exit::Fine)
 }

@@ -1,11 +1,12 @@
 //! `import`: catalogues, price lists, offer matrices and policies, whole or not at all.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
 use ledger_core::catalogue::Catalogue;
-use ledger_core::customer::{Command, ImportCatalogue, SetPolicy};
+use ledger_core::customer::{Command, ImportCatalogue, ImportPriceList, SetPolicy};
 use ledger_core::ids::{CommandId, Reason, StreamId};
 use ledger_core::price_list::{self, Report, Unreadable};
 use serde::Serialize;
@@ -221,6 +222,24 @@ pub(super) fn read_data<T: DeserializeOwned>(file: &Path) -> Result<T, Failure> 
         Failure::Damage(format!("{} cannot be used: {}", file.display(), err.trim_end()))
     };
     read.map_err(wrong)
+}
+
+/// Reads a vendor's price list of which no row is lost.
+///
+/// # Errors
+///
+/// [`Failure`] when the file cannot be read, or a row of it cannot.
+pub(super) fn read_prices(file: &Path) -> Result<ImportPriceList, Failure> {
+    let unusable = |what: &dyn fmt::Display| {
+        Failure::Damage(format!("{} cannot be used: {what}", file.display()))
+    };
+    let list =
+        price_list::parse(&read_bytes(file)?, &mut |_, _| {}).map_err(|err| unusable(&err))?;
+    if !list.report.is_accepted(&BTreeSet::new()) {
+        return Err(unusable(&list.report.loss()));
+    }
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    Ok(list.into_command(name.into_owned()))
 }
 
 fn read_bytes(file: &Path) -> Result<Vec<u8>, Failure> {

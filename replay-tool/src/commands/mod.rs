@@ -5,6 +5,7 @@ pub mod bench;
 pub mod checkpoint;
 mod compare;
 pub mod export;
+pub mod forecast;
 pub mod history;
 pub mod import;
 pub mod opening;

@@ -6,8 +6,8 @@ use ledger_core::customer::{Command, SetPolicy};
 use ledger_core::what_if::{self, Attempt, Difference, Outcome, Redecided};
 use serde_json::{Value, json};
 
-use super::import::read_data;
-use crate::cli::WhatIfArgs;
+use super::import::{read_data, read_prices};
+use crate::cli::{UnderArgs, WhatIfArgs};
 use crate::describe;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -24,7 +24,7 @@ pub async fn what_if(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     let source = Source::open(&args.source)?;
-    let catalogues = under(args, source.catalogues().await?)?;
+    let catalogues = under(&args.under, source.catalogues().await?)?;
     let history = history(args, &source).await?;
     let result = what_if::what_if(&args.customer, &history, &catalogues)
         .map_err(|err| Failure::Damage(format!("a charge cannot be computed: {err}")))?;
@@ -49,8 +49,12 @@ pub async fn what_if(
     Ok(Exit::Fine)
 }
 
-/// The catalogues that were imported, with those of the file instead.
-fn under(args: &WhatIfArgs, known: Catalogues) -> Result<Catalogues, Failure> {
+/// The catalogues that were imported, with those of the files instead.
+///
+/// # Errors
+///
+/// [`Failure`] when a file cannot be used.
+pub(super) fn under(args: &UnderArgs, mut known: Catalogues) -> Result<Catalogues, Failure> {
     let refused = |problems: Vec<String>| match problems.first() {
         Some(first) => Err(Failure::Damage(format!("it cannot be used: {first}"))),
         None => Ok(()),
@@ -58,7 +62,11 @@ fn under(args: &WhatIfArgs, known: Catalogues) -> Result<Catalogues, Failure> {
     if let Some(file) = &args.catalogue {
         let catalogue: Catalogue = read_data(file)?;
         refused(catalogue.problems_beside(&|offer| known.knows_offer(offer)))?;
-        return Ok(known.instead(&catalogue.version, Import::Catalogue(&catalogue)));
+        known = known.instead(&catalogue.version, Import::Catalogue(&catalogue));
+    }
+    if let Some(file) = &args.price_list {
+        let list = read_prices(file)?;
+        known = known.instead(&list.name, Import::PriceList(&list.offers, &list.rows));
     }
     let Some(file) = &args.policy else { return Ok(known) };
     let SetPolicy { version, effective_from, programme, policy } = read_data(file)?;
