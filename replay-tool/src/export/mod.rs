@@ -6,6 +6,7 @@
 pub mod csv;
 pub mod file;
 pub mod focus;
+pub mod focus_check;
 pub mod json;
 pub mod ledger;
 pub mod manifest;
