@@ -79,7 +79,7 @@ fn sum<'a>(
 #[test]
 fn focus_files_of_random_years_keep_every_rule_and_come_to_the_statements_to_the_cent() {
     let mut seen = BTreeSet::new();
-    for seed in 1..=8 {
+    for seed in 1..=6 {
         let years = Years::of(seed * 7919, 160);
         let (path, _) = years.export("focus.csv", &["--layout", "focus"]);
         let mut report = focus_check::check(fs::File::open(&path).unwrap()).unwrap();
@@ -468,8 +468,8 @@ fn every_rule_of_focus_finds_the_row_that_breaks_it() {
     let mut broken = BTreeSet::new();
     for (rule, which, changes) in PLANTS {
         let mut rows = all.clone();
-        // Not the first one: what is known of an account or a SKU comes from the first.
-        let (place, row) = rows.iter_mut().enumerate().filter(|(_, row)| which(row)).nth(5).unwrap();
+        // The last one: what is known of an account or a SKU comes from the first.
+        let (place, row) = rows.iter_mut().enumerate().filter(|(_, row)| which(row)).next_back().unwrap();
         for (column, value) in *changes {
             row.insert((*column).to_owned(), (*value).to_owned());
         }
