@@ -91,9 +91,12 @@ pub struct Step {
     pub actor: ActorId,
     /// In which role.
     pub role: Role,
-    /// Whose account; none for the catalogue.
+    /// Whose account; none for the catalogue and for billing.
     #[serde(default)]
     pub customer: Option<CustomerId>,
+    /// Whether it is about bills.
+    #[serde(default)]
+    pub billing: bool,
     /// Why.
     pub reason: Reason,
     /// What, in the form of the API.
@@ -171,7 +174,11 @@ async fn move_on(state: &AppState, at: DateTime<Utc>) -> Result<(), SchedulerErr
 }
 
 fn stream(step: &Step) -> StreamId {
-    step.customer.clone().map_or(StreamId::Catalogue, StreamId::Customer)
+    match &step.customer {
+        Some(customer) => StreamId::Customer(customer.clone()),
+        None if step.billing => StreamId::Billing,
+        None => StreamId::Catalogue,
+    }
 }
 
 /// The command of a step; the catalogue is that of the source documents.
