@@ -251,7 +251,8 @@ impl Source {
         if found == *books {
             return Ok(());
         }
-        let message = "bills were closed, or rates or terms changed, while they were read: run it again";
+        let message =
+            "bills were closed, or rates or terms changed, while they were read: run it again";
         Err(Failure::Source(message.to_owned()))
     }
 

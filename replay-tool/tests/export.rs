@@ -86,9 +86,13 @@ fn focus_files_of_random_years_keep_every_rule_and_come_to_the_statements_to_the
         assert!(!years.billed.is_empty(), "periods were closed under seed {seed}");
         report.compare(&years.billed);
         assert_eq!(report.findings, [], "seed {seed}");
-        assert_eq!(report.invoices.keys().collect::<Vec<_>>(), years.billed.keys().collect::<Vec<_>>());
+        assert_eq!(
+            report.invoices.keys().collect::<Vec<_>>(),
+            years.billed.keys().collect::<Vec<_>>()
+        );
         for row in rows(&path) {
-            let columns = ["ChargeCategory", "ChargeClass", "x_ChargeType", "BillingCurrency", "x_Rounding"];
+            let columns =
+                ["ChargeCategory", "ChargeClass", "x_ChargeType", "BillingCurrency", "x_Rounding"];
             seen.extend(columns.map(|column| format!("{column} {}", row[column])));
             seen.extend((!row["x_PromotionId"].is_empty()).then(|| "promotion".to_owned()));
             seen.extend(row["BilledCost"].starts_with('-').then(|| "credit".to_owned()));
@@ -96,10 +100,21 @@ fn focus_files_of_random_years_keep_every_rule_and_come_to_the_statements_to_the
     }
     // What the years have to have had, for the rules to mean something.
     for had in [
-        "ChargeCategory Purchase", "ChargeCategory Usage", "ChargeCategory Tax", "ChargeClass Correction",
-        "x_ChargeType cycleCharge", "x_ChargeType renew", "x_ChargeType addQuantity",
-        "x_ChargeType removeQuantity", "x_ChargeType cancelImmediate", "x_ChargeType convert",
-        "BillingCurrency EUR", "BillingCurrency USD", "x_Rounding fee-then-tax", "promotion", "credit",
+        "ChargeCategory Purchase",
+        "ChargeCategory Usage",
+        "ChargeCategory Tax",
+        "ChargeClass Correction",
+        "x_ChargeType cycleCharge",
+        "x_ChargeType renew",
+        "x_ChargeType addQuantity",
+        "x_ChargeType removeQuantity",
+        "x_ChargeType cancelImmediate",
+        "x_ChargeType convert",
+        "BillingCurrency EUR",
+        "BillingCurrency USD",
+        "x_Rounding fee-then-tax",
+        "promotion",
+        "credit",
     ] {
         assert!(seen.contains(had), "no {had} in {seen:?}");
     }
@@ -113,7 +128,9 @@ fn what_was_paid_ahead_is_spread_over_its_months_to_the_cent() {
     for purchase in rows.iter().filter(|row| row["ChargeCategory"] == "Purchase") {
         let shares: Vec<_> = rows
             .iter()
-            .filter(|row| row["ChargeCategory"] == "Usage" && row["x_LineId"] == purchase["x_LineId"])
+            .filter(|row| {
+                row["ChargeCategory"] == "Usage" && row["x_LineId"] == purchase["x_LineId"]
+            })
             .collect();
         if shares.is_empty() {
             assert_eq!(purchase["EffectiveCost"], purchase["BilledCost"]);
@@ -140,26 +157,50 @@ fn what_was_paid_ahead_is_spread_over_its_months_to_the_cent() {
 fn a_year_bought_ahead_shows_the_numbers_that_anybody_can_compute() {
     let dir = TempDir::new().unwrap();
     let data = dir.path().join("data");
-    support::record(&data, &[
-        ("2024-01-01T08:00:00Z", "catalogue", support::catalogue()),
-        ("2024-01-01T08:00:00Z", "customer/acme", support::register()),
-        ("2024-01-15T08:00:00Z", "customer/acme", serde_json::json!({
-            "command": "Purchase", "subscription": "s1", "offer": "office-365-e3", "term": "P1Y",
-            "billing": "annual", "quantity": 10,
-        })),
-        ("2024-02-14T08:00:00Z", "billing", serde_json::json!({
-            "command": "SetBillingTerms", "version": "t1", "from": "2024-01",
-            "terms": { "issuer": "Partner", "taxes": { "FR": "20" } },
-        })),
-    ]);
+    support::record(
+        &data,
+        &[
+            ("2024-01-01T08:00:00Z", "catalogue", support::catalogue()),
+            ("2024-01-01T08:00:00Z", "customer/acme", support::register()),
+            (
+                "2024-01-15T08:00:00Z",
+                "customer/acme",
+                serde_json::json!({
+                    "command": "Purchase", "subscription": "s1", "offer": "office-365-e3", "term": "P1Y",
+                    "billing": "annual", "quantity": 10,
+                }),
+            ),
+            (
+                "2024-02-14T08:00:00Z",
+                "billing",
+                serde_json::json!({
+                    "command": "SetBillingTerms", "version": "t1", "from": "2024-01",
+                    "terms": { "issuer": "Partner", "taxes": { "FR": "20" } },
+                }),
+            ),
+        ],
+    );
     let path = dir.path().join("focus.csv");
     let answer = run(&[
-        "export", "--layout", "focus", "--data", data.to_str().unwrap(), "-o", path.to_str().unwrap(),
+        "export",
+        "--layout",
+        "focus",
+        "--data",
+        data.to_str().unwrap(),
+        "-o",
+        path.to_str().unwrap(),
     ]);
     assert_eq!(answer.exit, Exit::Fine, "{}", answer.err);
     let columns = [
-        "ChargeCategory", "BillingPeriodStart", "ChargePeriodStart", "ChargePeriodEnd", "BilledCost",
-        "EffectiveCost", "PricingQuantity", "ContractedUnitPrice", "ContractedCost",
+        "ChargeCategory",
+        "BillingPeriodStart",
+        "ChargePeriodStart",
+        "ChargePeriodEnd",
+        "BilledCost",
+        "EffectiveCost",
+        "PricingQuantity",
+        "ContractedUnitPrice",
+        "ContractedCost",
     ];
     let shown: Vec<Vec<String>> = rows(&path)
         .into_iter()
@@ -170,9 +211,39 @@ fn a_year_bought_ahead_shows_the_numbers_that_anybody_can_compute() {
     // are 10 x 17/366 = 0.464480874... and 10 x 46/366 = 1.256830601... Tax is 20 % of 2364.00, and of
     // the shares 21.96 and 37.462.
     let expected = [
-        ["Purchase", "2024-01-01", "2024-01-15", "2025-01-15", "2364.00", "0", "10", "236.4", "2364"],
-        ["Usage", "2024-01-01", "2024-01-15", "2024-02-01", "0", "109.80", "0.46448087", "236.4", "109.803277668"],
-        ["Usage", "2024-02-01", "2024-02-01", "2024-03-01", "0", "187.31", "0.79234973", "236.4", "187.311476172"],
+        [
+            "Purchase",
+            "2024-01-01",
+            "2024-01-15",
+            "2025-01-15",
+            "2364.00",
+            "0",
+            "10",
+            "236.4",
+            "2364",
+        ],
+        [
+            "Usage",
+            "2024-01-01",
+            "2024-01-15",
+            "2024-02-01",
+            "0",
+            "109.80",
+            "0.46448087",
+            "236.4",
+            "109.803277668",
+        ],
+        [
+            "Usage",
+            "2024-02-01",
+            "2024-02-01",
+            "2024-03-01",
+            "0",
+            "187.31",
+            "0.79234973",
+            "236.4",
+            "187.311476172",
+        ],
         ["Tax", "2024-01-01", "2024-01-01", "2024-02-01", "472.80", "0.00", "", "", "472.8"],
         ["Tax", "2024-01-01", "2024-01-01", "2024-02-01", "0", "21.96", "", "", "21.9606555336"],
         ["Tax", "2024-02-01", "2024-02-01", "2024-03-01", "0", "37.46", "", "", "37.4622952344"],
@@ -240,7 +311,10 @@ fn the_vendors_columns_are_its_46_in_its_order_and_with_its_conventions() {
         assert!(row["ChargeStartDate"] <= row["ChargeEndDate"], "{row:?}");
         let number = |column: &str| row[column].parse::<Decimal>().unwrap();
         assert_eq!(number("Subtotal") + number("TaxTotal"), number("Total"));
-        assert_eq!(row["PCToBCExchangeRateDate"].is_empty(), row["PricingCurrency"] == row["Currency"]);
+        assert_eq!(
+            row["PCToBCExchangeRateDate"].is_empty(),
+            row["PricingCurrency"] == row["Currency"]
+        );
         assert_eq!(row["PartnerId"], "");
     }
 }
@@ -249,7 +323,8 @@ fn the_vendors_columns_are_its_46_in_its_order_and_with_its_conventions() {
 fn names_that_look_like_formulas_are_kept_as_they_are() {
     let (csv, _) = years().export("names.csv", &[]);
     let (json, _) = years().export("names.jsonl", &["--format", "jsonl"]);
-    let of_csv: BTreeSet<String> = rows(&csv).into_iter().map(|row| row["customer_name"].clone()).collect();
+    let of_csv: BTreeSet<String> =
+        rows(&csv).into_iter().map(|row| row["customer_name"].clone()).collect();
     let told = lives::CUSTOMERS.map(|(_, name, ..)| name.to_owned());
     assert_eq!(of_csv, BTreeSet::from(told.clone()));
     let text = fs::read_to_string(json).unwrap();
@@ -292,12 +367,17 @@ fn an_export_of_nothing_is_a_file_with_no_rows() {
             let name = format!("none-{layout}.{format}");
             let args = ["--layout", layout, "--format", format, "--period", "2019-01"];
             let (path, manifest) = years.export(&name, &args);
-            assert_eq!((manifest["rows"].as_u64(), manifest["sums"].to_string()), (Some(0), "{}".to_owned()));
+            assert_eq!(
+                (manifest["rows"].as_u64(), manifest["sums"].to_string()),
+                (Some(0), "{}".to_owned())
+            );
             let beside = format!("{}.manifest.json", path.display());
             assert_eq!(years.ask(&["--check", &beside]).exit, Exit::Fine);
         }
     }
-    assert!(fs::read_to_string(years.path("none-ledger.csv")).unwrap().starts_with("line,reference,"));
+    assert!(
+        fs::read_to_string(years.path("none-ledger.csv")).unwrap().starts_with("line,reference,")
+    );
     assert_eq!(fs::read(years.path("none-ledger.jsonl")).unwrap(), b"");
 }
 
@@ -309,7 +389,11 @@ fn a_file_is_not_replaced_unless_told_so() {
     let path = path.to_str().unwrap();
     let answer = years.ask(&["-o", path]);
     assert_eq!(answer.exit, Exit::Usage);
-    assert!(answer.err.contains("exists already") && answer.err.contains("--force"), "{}", answer.err);
+    assert!(
+        answer.err.contains("exists already") && answer.err.contains("--force"),
+        "{}",
+        answer.err
+    );
     assert_eq!(fs::read(path).unwrap(), before);
     assert_eq!(years.ask(&["-o", path, "--force"]).exit, Exit::Fine);
     assert!(fs::read(path).unwrap().len() > before.len());
@@ -426,9 +510,17 @@ const PLANTS: &[Plant] = &[
     ("exclusive-end", any, &[("BillingPeriodEnd", "2024-01-31T00:00:00Z")]),
     ("exclusive-end", any, &[("ChargePeriodEnd", "2030-01-31T23:59:59Z")]),
     ("exclusive-end", any, &[("ChargePeriodEnd", "2020-01-31T00:00:00Z")]),
-    ("correction", purchase, &[("ChargeClass", "Correction"), ("ChargePeriodStart", "2024-12-30T00:00:00Z"),
-        ("ChargePeriodEnd", "2024-12-31T00:00:00Z"), ("BillingPeriodStart", "2024-12-01T00:00:00Z"),
-        ("BillingPeriodEnd", "2025-01-01T00:00:00Z")]),
+    (
+        "correction",
+        purchase,
+        &[
+            ("ChargeClass", "Correction"),
+            ("ChargePeriodStart", "2024-12-30T00:00:00Z"),
+            ("ChargePeriodEnd", "2024-12-31T00:00:00Z"),
+            ("BillingPeriodStart", "2024-12-01T00:00:00Z"),
+            ("BillingPeriodEnd", "2025-01-01T00:00:00Z"),
+        ],
+    ),
     ("null-for-tax", tax, &[("PricingQuantity", "1")]),
     ("null-for-tax", tax, &[("SkuId", "sku")]),
     ("priced", purchase, &[("PricingUnit", "")]),
@@ -469,14 +561,19 @@ fn every_rule_of_focus_finds_the_row_that_breaks_it() {
     for (rule, which, changes) in PLANTS {
         let mut rows = all.clone();
         // The last one: what is known of an account or a SKU comes from the first.
-        let (place, row) = rows.iter_mut().enumerate().filter(|(_, row)| which(row)).next_back().unwrap();
+        let (place, row) = rows.iter_mut().enumerate().rfind(|(_, row)| which(row)).unwrap();
         for (column, value) in *changes {
             row.insert((*column).to_owned(), (*value).to_owned());
         }
         let found = check(&rows);
         let line = u64::try_from(place + 2).unwrap();
-        let is_it = |line_found: u64| if *rule == "invoice-sum" { line_found == 0 } else { line_found == line };
-        assert!(found.iter().any(|f| f.rule == *rule && is_it(f.line)), "{rule} {changes:?}: {found:?}");
+        let is_it = |line_found: u64| {
+            if *rule == "invoice-sum" { line_found == 0 } else { line_found == line }
+        };
+        assert!(
+            found.iter().any(|f| f.rule == *rule && is_it(f.line)),
+            "{rule} {changes:?}: {found:?}"
+        );
         broken.insert(*rule);
     }
     let mut renamed = all.clone();
@@ -493,4 +590,34 @@ fn every_rule_of_focus_finds_the_row_that_breaks_it() {
     assert!(twice.findings.iter().any(|f| f.rule == "column-once"), "{:?}", twice.findings);
     broken.insert("column-once");
     assert_eq!(broken, focus_check::RULES.iter().copied().collect(), "every rule has its plant");
+}
+
+/// The columns of a layout as a table.
+fn told(layout: Layout) -> String {
+    let rows = layout.columns().into_iter().map(|column| {
+        format!("| `{}` | {} | {} |\n", column.name, column.kind.name(), column.about)
+    });
+    let rows: String = rows.collect();
+    format!("\n\n| Column | Type | What it is |\n| --- | --- | --- |\n{rows}\n")
+}
+
+#[test]
+fn the_document_tells_every_column_of_every_layout() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/EXPORTS.md");
+    let mut text = fs::read_to_string(&path).unwrap();
+    let before = text.clone();
+    for layout in [Layout::Ledger, Layout::Vendor, Layout::Focus] {
+        let begin = format!("<!-- columns of {} -->", layout.version());
+        let start = text.find(&begin).unwrap() + begin.len();
+        let end = start + text[start..].find("<!-- end -->").unwrap();
+        text.replace_range(start..end, &told(layout));
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &text).unwrap();
+    } else {
+        assert!(
+            text == before,
+            "run UPDATE_DOCS=1 cargo test -p replay-tool --test export document"
+        );
+    }
 }

@@ -256,9 +256,8 @@ async fn check(
     let known: Manifest = serde_json::from_str(&manifest_text)
         .map_err(|err| Failure::Source(format!("{named} is no manifest of an export: {err}")))?;
     let file = manifest.with_file_name(&known.file);
-    let found = reread::reread(&file, known.layout, known.format).map_err(|err| {
-        Failure::Source(format!("{} cannot be read: {err}", file.display()))
-    })?;
+    let found = reread::reread(&file, known.layout, known.format)
+        .map_err(|err| Failure::Source(format!("{} cannot be read: {err}", file.display())))?;
     let mut problems = found.differs(&known);
     if args.against_source {
         problems.extend(log_differs(&Source::open(&args.source)?, &known.log).await?);

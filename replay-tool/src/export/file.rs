@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use ledger_core::commit::Hash;
 use sha2::{Digest, Sha256};
 use tempfile::{Builder, NamedTempFile};
 
@@ -50,7 +51,7 @@ impl<W: Write> Write for Counted<W> {
 /// SHA-256 in hexadecimal digits.
 #[must_use]
 pub fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    Hash::from_bytes(hash.finalize().into()).to_string()
 }
 
 /// Begins a file beside `path`; it is removed unless it is [`finish`]ed.

@@ -133,7 +133,9 @@ impl Focus {
         let line = Rc::new(billed);
         for row in self.rows(&line)? {
             let is_theirs = |asked: &CustomerId| *asked == row.customer;
-            if !self.range.has_period(row.period) || !self.range.customer.as_ref().is_none_or(is_theirs) {
+            if !self.range.has_period(row.period)
+                || !self.range.customer.as_ref().is_none_or(is_theirs)
+            {
                 continue;
             }
             self.tax(&line, &row)?;

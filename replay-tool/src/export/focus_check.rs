@@ -52,7 +52,11 @@ pub struct Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, rule, what } = self;
-        if *line == 0 { write!(f, "{rule}: {what}") } else { write!(f, "line {line}: {rule}: {what}") }
+        if *line == 0 {
+            write!(f, "{rule}: {what}")
+        } else {
+            write!(f, "line {line}: {rule}: {what}")
+        }
     }
 }
 
@@ -86,7 +90,8 @@ impl Report {
             let found = self.invoices.get(&(number.clone(), currency.clone()));
             let found = found.copied().unwrap_or_default();
             if found != *total {
-                let what = format!("invoice {number} comes to {total} {currency}, its rows to {found}");
+                let what =
+                    format!("invoice {number} comes to {total} {currency}, its rows to {found}");
                 self.find(0, "invoice-sum", what);
             }
         }

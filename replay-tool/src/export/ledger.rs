@@ -16,9 +16,12 @@ pub const FIELDS: &[Field<Line>] = &[
     field("period", Text, "Billing period, such as 2024-03", |l| {
         l.billed.period.to_string().into()
     }),
-    field("statement", Integer, "Number of the customer's statement; empty while the period is open", |l| {
-        l.statement.and_then(|number| i64::try_from(number).ok()).into()
-    }),
+    field(
+        "statement",
+        Integer,
+        "Number of the customer's statement; empty while the period is open",
+        |l| l.statement.and_then(|number| i64::try_from(number).ok()).into(),
+    ),
     field("is_correction", Flag, "Whether its own period was closed already", |l| {
         l.billed.is_correction.into()
     }),
@@ -73,9 +76,12 @@ pub const FIELDS: &[Field<Line>] = &[
     field("price_amount", AMOUNT, "The amount in that currency, rounded once", |l| {
         l.billed.charge.line.amount.amount.into()
     }),
-    field("exchange_rate", EXACT, "Units of the bill's currency for one of the price's; empty: the same", |l| {
-        l.billed.rate.as_ref().map(|rate| rate.rate.normalize()).into()
-    }),
+    field(
+        "exchange_rate",
+        EXACT,
+        "Units of the bill's currency for one of the price's; empty: the same",
+        |l| l.billed.rate.as_ref().map(|rate| rate.rate.normalize()).into(),
+    ),
     field("exchange_rate_id", Text, "The set of rates it is from", |l| {
         l.billed.rate.as_ref().map(|rate| rate.id.as_str()).into()
     }),
@@ -89,9 +95,12 @@ pub const FIELDS: &[Field<Line>] = &[
     field("tax_percent", Kind::Decimal(4), "Tax, in hundredths", |l| {
         l.billed.tax_percent.normalize().into()
     }),
-    field("line_tax", AMOUNT, "Tax of the line alone; empty: tax is on the statement's total", |l| {
-        l.billed.tax.map(|tax| tax.amount).into()
-    }),
+    field(
+        "line_tax",
+        AMOUNT,
+        "Tax of the line alone; empty: tax is on the statement's total",
+        |l| l.billed.tax.map(|tax| tax.amount).into(),
+    ),
     field("margin_percent", Kind::Decimal(4), "What the reseller keeps, in hundredths", |l| {
         l.billed.margin_percent.normalize().into()
     }),

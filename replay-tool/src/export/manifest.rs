@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use ledger_core::billing::Books;
 use ledger_core::calendar::Month;
+use ledger_core::customer::{Party, PeriodClosed, StatementDrawn};
 use ledger_core::money::Currency;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,37 @@ pub struct ClosedPeriod {
     pub through: u64,
     /// RFC 6962 root over all commits up to there.
     pub root: String,
+    /// What the statements of all customers come to, by currency.
+    pub statements: BTreeMap<Currency, Totals>,
+}
+
+/// What statements come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Totals {
+    /// How many statements.
+    pub count: u64,
+    /// Before tax.
+    pub net: Decimal,
+    /// Tax.
+    pub tax: Decimal,
+    /// With tax.
+    pub total: Decimal,
+}
+
+impl Totals {
+    fn of(closed: &PeriodClosed) -> BTreeMap<Currency, Self> {
+        let mut sums: BTreeMap<Currency, Self> = BTreeMap::new();
+        let is_theirs = |drawn: &&StatementDrawn| matches!(drawn.party, Party::Customer(_));
+        for StatementDrawn { totals, .. } in closed.statements.iter().filter(is_theirs) {
+            let sum = sums.entry(totals.currency).or_default();
+            sum.count = sum.count.saturating_add(1);
+            sum.net = sum.net.saturating_add(totals.net);
+            sum.tax = sum.tax.saturating_add(totals.tax);
+            sum.total = sum.total.saturating_add(totals.total);
+        }
+        sums
+    }
 }
 
 /// The closed periods in `books` that `range` asks for.
@@ -76,6 +108,7 @@ pub fn closed(books: &Books, range: &Range) -> Vec<ClosedPeriod> {
         period: closed.period,
         through: closed.through,
         root: closed.root.clone(),
+        statements: Totals::of(closed),
     });
     shown.collect()
 }

@@ -38,7 +38,7 @@ pub enum Layout {
     Ledger,
     /// The columns of the vendor's reconciliation file.
     Vendor,
-    /// FOCUS 1.2, the FinOps Open Cost and Usage Specification.
+    /// FOCUS 1.2, the `FinOps` Open Cost and Usage Specification.
     Focus,
 }
 
@@ -210,6 +210,12 @@ impl Statements {
     }
 }
 
+/// A statement's number as it is printed: six digits at least.
+#[must_use]
+pub fn printed(number: u64) -> String {
+    format!("{number:06}")
+}
+
 /// A line as the layouts `ledger` and `vendor` show it.
 #[derive(Clone, Debug)]
 pub struct Line {
@@ -244,12 +250,19 @@ impl fmt::Debug for Rows {
 }
 
 /// What takes rows: the row, its currency, and what it adds to the sum of the export.
-pub type Take<'a> = dyn FnMut(Vec<Value>, Currency, rust_decimal::Decimal) -> Result<(), ExportError> + 'a;
+pub type Take<'a> =
+    dyn FnMut(Vec<Value>, Currency, rust_decimal::Decimal) -> Result<(), ExportError> + 'a;
 
 impl Rows {
     /// The rows of `layout`, of the lines in `range`; `until` is the last day that is known.
     #[must_use]
-    pub fn new(layout: Layout, range: Range, books: &Books, names: focus::Names, until: NaiveDate) -> Self {
+    pub fn new(
+        layout: Layout,
+        range: Range,
+        books: &Books,
+        names: focus::Names,
+        until: NaiveDate,
+    ) -> Self {
         let statements = Statements::of(books);
         match layout {
             Layout::Ledger => {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use ::parquet::basic::{LogicalType, Repetition, TimeUnit, Type as Physical};
 use ::parquet::data_type::{
-    BoolType, ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType, Int32Type,
-    Int64Type,
+    BoolType, ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType,
+    Int32Type, Int64Type,
 };
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::WriterProperties;
@@ -89,9 +89,7 @@ fn of_column(column: &Column) -> Result<TypePtr, ParquetError> {
             (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::decimal(scale, PRECISION)))
         }
         Kind::Date => (Physical::INT32, Some(LogicalType::Date)),
-        Kind::Instant => {
-            (Physical::INT64, Some(LogicalType::timestamp(true, TimeUnit::MICROS)))
-        }
+        Kind::Instant => (Physical::INT64, Some(LogicalType::timestamp(true, TimeUnit::MICROS))),
         Kind::Flag => (Physical::BOOLEAN, None),
     };
     let mut column_type = Type::primitive_type_builder(column.name, physical)
@@ -110,24 +108,28 @@ fn write_column<'v, W: Write + Send>(
     values: impl Iterator<Item = &'v Value>,
 ) -> Result<(), ExportError> {
     match column.kind {
-        Kind::Text => write_typed::<ByteArrayType, W>(group, column, values, |value, _| match value {
-            Value::Text(text) => Some(ByteArray::from(text.as_str())),
-            Value::Integer(_)
-            | Value::Decimal(_)
-            | Value::Date(_)
-            | Value::Instant(_)
-            | Value::Flag(_)
-            | Value::Empty => None,
-        }),
-        Kind::Integer => write_typed::<Int64Type, W>(group, column, values, |value, _| match value {
-            Value::Integer(number) => Some(*number),
-            Value::Text(_)
-            | Value::Decimal(_)
-            | Value::Date(_)
-            | Value::Instant(_)
-            | Value::Flag(_)
-            | Value::Empty => None,
-        }),
+        Kind::Text => {
+            write_typed::<ByteArrayType, W>(group, column, values, |value, _| match value {
+                Value::Text(text) => Some(ByteArray::from(text.as_str())),
+                Value::Integer(_)
+                | Value::Decimal(_)
+                | Value::Date(_)
+                | Value::Instant(_)
+                | Value::Flag(_)
+                | Value::Empty => None,
+            })
+        }
+        Kind::Integer => {
+            write_typed::<Int64Type, W>(group, column, values, |value, _| match value {
+                Value::Integer(number) => Some(*number),
+                Value::Text(_)
+                | Value::Decimal(_)
+                | Value::Date(_)
+                | Value::Instant(_)
+                | Value::Flag(_)
+                | Value::Empty => None,
+            })
+        }
         Kind::Decimal(_) => write_typed::<FixedLenByteArrayType, W>(group, column, values, decimal),
         Kind::Date => write_typed::<Int32Type, W>(group, column, values, |value, _| match value {
             Value::Date(day) => i32::try_from(days(*day)).ok(),
@@ -138,15 +140,17 @@ fn write_column<'v, W: Write + Send>(
             | Value::Flag(_)
             | Value::Empty => None,
         }),
-        Kind::Instant => write_typed::<Int64Type, W>(group, column, values, |value, _| match value {
-            Value::Instant(at) => Some(at.timestamp_micros()),
-            Value::Text(_)
-            | Value::Integer(_)
-            | Value::Decimal(_)
-            | Value::Date(_)
-            | Value::Flag(_)
-            | Value::Empty => None,
-        }),
+        Kind::Instant => {
+            write_typed::<Int64Type, W>(group, column, values, |value, _| match value {
+                Value::Instant(at) => Some(at.timestamp_micros()),
+                Value::Text(_)
+                | Value::Integer(_)
+                | Value::Decimal(_)
+                | Value::Date(_)
+                | Value::Flag(_)
+                | Value::Empty => None,
+            })
+        }
         Kind::Flag => write_typed::<BoolType, W>(group, column, values, |value, _| match value {
             Value::Flag(is_so) => Some(*is_so),
             Value::Text(_)

@@ -5,8 +5,8 @@ use ledger_core::calendar::{BillingCycle, TermDuration};
 use ledger_core::customer::{AppliedPromotion, TermPlan};
 use rust_decimal::Decimal;
 
-use super::Line;
 use super::table::{AMOUNT, EXACT, Field, Kind, Value, field, word};
+use super::{Line, printed};
 
 use Kind::{Date, Integer, Text};
 
@@ -23,9 +23,12 @@ pub const FIELDS: &[Field<Line>] = &[
     field("CustomerCountry", Text, "The customer's market", |l| {
         l.billed.charge.market.as_str().into()
     }),
-    field("InvoiceNumber", Text, "Number of the customer's statement; empty while the period is open", |l| {
-        l.statement.map(|number| number.to_string()).into()
-    }),
+    field(
+        "InvoiceNumber",
+        Text,
+        "Number of the customer's statement; empty while the period is open",
+        |l| l.statement.map(printed).into(),
+    ),
     field("MPNID", Text, "Empty", UNKNOWN),
     field("ResellerMPNID", Text, "Empty", UNKNOWN),
     field("OrderId", Text, "Empty", UNKNOWN),
@@ -42,31 +45,42 @@ pub const FIELDS: &[Field<Line>] = &[
         l.billed.charge.offer_title.as_str().into()
     }),
     field("ChargeType", Text, "Why", |l| word(&l.billed.charge.line.charge_type)),
-    field("UnitPrice", EXACT, "Price of a seat for a whole charge cycle, in PricingCurrency", |l| {
-        l.billed.charge.line.unit_price.normalize().into()
-    }),
+    field(
+        "UnitPrice",
+        EXACT,
+        "Price of a seat for a whole charge cycle, in PricingCurrency",
+        |l| l.billed.charge.line.unit_price.normalize().into(),
+    ),
     field("Quantity", Integer, "Seats; negative for a credit", |l| {
         l.billed.charge.line.quantity.into()
     }),
     field("Subtotal", AMOUNT, "The amount before tax, in Currency", |l| {
         l.billed.billed.amount.into()
     }),
-    field("TaxTotal", AMOUNT, "Tax of the line; 0 where tax is computed on the invoice's total", |l| {
-        tax(l).into()
-    }),
+    field(
+        "TaxTotal",
+        AMOUNT,
+        "Tax of the line; 0 where tax is computed on the invoice's total",
+        |l| tax(l).into(),
+    ),
     field("Total", AMOUNT, "Subtotal and TaxTotal", |l| {
         l.billed.billed.amount.checked_add(tax(l)).into()
     }),
     field("Currency", Text, "Currency of the bill", |l| {
         l.billed.billed.currency.to_string().into()
     }),
-    field("PriceAdjustmentDescription", Text, "The promotion and by how much it lowered the price", |l| {
-        let promotion = l.billed.charge.promotion.as_ref();
-        let text = |applied: &AppliedPromotion| {
-            format!("{} {}%", applied.promotion, applied.percent.normalize())
-        };
-        promotion.map(text).into()
-    }),
+    field(
+        "PriceAdjustmentDescription",
+        Text,
+        "The promotion and by how much it lowered the price",
+        |l| {
+            let promotion = l.billed.charge.promotion.as_ref();
+            let text = |applied: &AppliedPromotion| {
+                format!("{} {}%", applied.promotion, applied.percent.normalize())
+            };
+            promotion.map(text).into()
+        },
+    ),
     field("PublisherName", Text, "Empty", UNKNOWN),
     field("PublisherId", Text, "Empty", UNKNOWN),
     field("SubscriptionDescription", Text, "Empty", UNKNOWN),
@@ -96,9 +110,12 @@ pub const FIELDS: &[Field<Line>] = &[
     field("PricingCurrency", Text, "Currency of the price", |l| {
         l.billed.charge.line.amount.currency.to_string().into()
     }),
-    field("PCToBCExchangeRate", EXACT, "Units of Currency for one of PricingCurrency; 1 when they are the same", |l| {
-        l.billed.rate.as_ref().map_or(Decimal::ONE, |rate| rate.rate.normalize()).into()
-    }),
+    field(
+        "PCToBCExchangeRate",
+        EXACT,
+        "Units of Currency for one of PricingCurrency; 1 when they are the same",
+        |l| l.billed.rate.as_ref().map_or(Decimal::ONE, |rate| rate.rate.normalize()).into(),
+    ),
     field("PCToBCExchangeRateDate", Date, "The day on which the rate was fixed", |l| {
         l.billed.rate.as_ref().map(|rate| rate.date).into()
     }),

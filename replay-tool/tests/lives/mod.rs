@@ -80,18 +80,23 @@ impl Life {
         }});
         let all = [
             ("catalogue", json!({ "command": "ImportCatalogue", "catalogue": catalogue })),
-            ("billing", json!({
-                "command": "SetBillingTerms", "version": "t1", "from": "2024-01",
-                "terms": {
-                    "issuer": "Partner, Inc.", "taxes": { "FR": "20", "DE": "19" },
-                    "margin_percent": "10", "currencies": { "r2": "USD" },
-                },
-            })),
+            (
+                "billing",
+                json!({
+                    "command": "SetBillingTerms", "version": "t1", "from": "2024-01",
+                    "terms": {
+                        "issuer": "Partner, Inc.", "taxes": { "FR": "20", "DE": "19" },
+                        "margin_percent": "10", "currencies": { "r2": "USD" },
+                    },
+                }),
+            ),
         ];
         for (stream, command) in all {
             assert!(self.does(stream, command), "the life begins");
         }
-        for (from, rate) in [("2024-01-01", "1.0837"), ("2024-04-01", "1.07"), ("2024-09-01", "1.1123")] {
+        for (from, rate) in
+            [("2024-01-01", "1.0837"), ("2024-04-01", "1.07"), ("2024-09-01", "1.1123")]
+        {
             let rates = json!([{ "from": "EUR", "to": "USD", "rate": rate }]);
             let command = json!({ "command": "ImportExchangeRates", "id": format!("fx-{from}"),
                 "date": "2023-12-28", "from": from, "rates": rates });
@@ -113,11 +118,16 @@ impl Life {
         let subscription = format!("s{}", self.numbers.below(4));
         let seats = 1 + self.numbers.below(30);
         let (term, billing) = [
-            ("P1M", "monthly"), ("P1Y", "monthly"), ("P1Y", "annual"), ("P3Y", "triennial"), ("P3Y", "annual"),
+            ("P1M", "monthly"),
+            ("P1Y", "monthly"),
+            ("P1Y", "annual"),
+            ("P3Y", "triennial"),
+            ("P3Y", "annual"),
         ][usize::try_from(self.numbers.below(5)).unwrap()];
         let command = match self.numbers.below(10) {
             0..=3 => {
-                let offer = self.numbers.one(&["office-365-e3", "office-365-e1", "office-365-business"]);
+                let offer =
+                    self.numbers.one(&["office-365-e3", "office-365-e1", "office-365-business"]);
                 let mut command = json!({ "command": "Purchase", "subscription": format!("s{step}"),
                     "offer": offer, "term": term, "billing": billing, "quantity": seats });
                 if offer == "office-365-e3" && self.numbers.below(2) == 0 {
@@ -125,12 +135,20 @@ impl Life {
                 }
                 command
             }
-            4 | 5 => self.of_some(id, |s| json!({ "command": "AddSeats", "subscription": s, "seats": seats })),
-            6 | 7 => self.of_some(id, |s| json!({ "command": "RemoveSeats", "subscription": s, "seats": 1 })),
+            4 | 5 => self.of_some(
+                id,
+                |s| json!({ "command": "AddSeats", "subscription": s, "seats": seats }),
+            ),
+            6 | 7 => self.of_some(
+                id,
+                |s| json!({ "command": "RemoveSeats", "subscription": s, "seats": 1 }),
+            ),
             8 => self.of_some(id, |s| json!({ "command": "Cancel", "subscription": s })),
-            _ => self.of_some(id, |s| json!({ "command": "Upgrade", "subscription": s,
+            _ => self.of_some(id, |s| {
+                json!({ "command": "Upgrade", "subscription": s,
                 "target_offer": "office-365-e5",
-                "into": { "new": { "subscription": subscription, "end_date": "coterminous" } } })),
+                "into": { "new": { "subscription": subscription, "end_date": "coterminous" } } })
+            }),
         };
         self.does(&format!("customer/{id}"), command);
         if self.numbers.below(4) == 0 {
@@ -143,7 +161,13 @@ impl Life {
         let customer = self.customer(id);
         let count = u64::try_from(customer.subscriptions.len()).unwrap().max(1);
         let chosen = usize::try_from(self.numbers.below(count)).unwrap();
-        command(customer.subscriptions.keys().nth(chosen).map_or("none".to_owned(), ToString::to_string))
+        command(
+            customer
+                .subscriptions
+                .keys()
+                .nth(chosen)
+                .map_or("none".to_owned(), ToString::to_string),
+        )
     }
 
     fn customer(&self, id: &str) -> ledger_core::customer::Customer {
@@ -155,7 +179,10 @@ impl Life {
     /// Carries out what is due, however late.
     fn carry_out(&mut self, id: &str) {
         for _ in 0..40 {
-            let Some(due) = due(&self.customer(id)).into_iter().find(|due| due.at <= self.now) else { return };
+            let Some(due) = due(&self.customer(id)).into_iter().find(|due| due.at <= self.now)
+            else {
+                return;
+            };
             let command = serde_json::to_value(&due.command).unwrap();
             if !self.does(&format!("customer/{id}"), command) {
                 return;
@@ -165,7 +192,8 @@ impl Life {
 
     fn close(&mut self) {
         let closed = self.ledger.books().closed().last().map(|closed| closed.what.period);
-        let next = closed.map_or("2024-01".parse::<Month>().unwrap(), |closed| closed.next().unwrap());
+        let next =
+            closed.map_or("2024-01".parse::<Month>().unwrap(), |closed| closed.next().unwrap());
         self.does("billing", json!({ "command": "ClosePeriod", "period": next }));
     }
 
@@ -195,7 +223,7 @@ impl Life {
         let books = self.ledger.books();
         let drawn = books.closed().flat_map(|closed| &closed.what.statements);
         let theirs = drawn.filter(|drawn| matches!(drawn.party, Party::Customer(_)));
-        let key = |number: u64, currency: String| (number.to_string(), currency);
+        let key = |number: u64, currency: String| (format!("{number:06}"), currency);
         theirs
             .map(|drawn| (key(drawn.number, drawn.totals.currency.to_string()), drawn.totals.total))
             .collect()

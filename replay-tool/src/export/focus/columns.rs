@@ -5,7 +5,8 @@ use ledger_core::billing::BilledLine;
 use ledger_core::calendar::{BillingCycle, midnight};
 use ledger_core::charges::ChargeType;
 
-use super::super::table::{AMOUNT, EXACT, Field, Kind, Value, field, word};
+use super::super::printed;
+use super::super::table::{AMOUNT, EXACT, Field, Kind, field, word};
 use super::{Category, PRICE_SCALE, QUANTITY_SCALE, Row};
 
 use Kind::{Date, Instant, Integer, Text};
@@ -17,9 +18,12 @@ const COST: Kind = Kind::Decimal(PRICE_SCALE + QUANTITY_SCALE);
 
 /// Its columns.
 pub(in crate::export) const FIELDS: &[Field<Row>] = &[
-    field("BilledCost", AMOUNT, "The amount on the statement; tax has rows of its own; 0 for a share", |r| {
-        r.billed.into()
-    }),
+    field(
+        "BilledCost",
+        AMOUNT,
+        "The amount on the statement; tax has rows of its own; 0 for a share",
+        |r| r.billed.into(),
+    ),
     field("BillingAccountId", Text, "The customer: statements are made out to it", |r| {
         r.customer.as_str().into()
     }),
@@ -33,60 +37,92 @@ pub(in crate::export) const FIELDS: &[Field<Row>] = &[
     field("BillingPeriodEnd", Instant, "First instant after the billing period", |r| {
         r.period.next().ok().map(|next| midnight(next.first())).into()
     }),
-    field("BillingPeriodStart", Instant, "First instant of the billing period, a month, UTC", |r| {
-        midnight(r.period.first()).into()
-    }),
-    field("ChargeCategory", Text, "`Purchase`, `Usage` for a share of what was paid ahead, or `Tax`", |r| {
-        category(r.category).into()
-    }),
-    field("ChargeClass", Text, "`Correction` when the charge's own period was closed already", |r| {
-        r.is_correction.then_some("Correction").into()
-    }),
+    field(
+        "BillingPeriodStart",
+        Instant,
+        "First instant of the billing period, a month, UTC",
+        |r| midnight(r.period.first()).into(),
+    ),
+    field(
+        "ChargeCategory",
+        Text,
+        "`Purchase`, `Usage` for a share of what was paid ahead, or `Tax`",
+        |r| category(r.category).into(),
+    ),
+    field(
+        "ChargeClass",
+        Text,
+        "`Correction` when the charge's own period was closed already",
+        |r| r.is_correction.then_some("Correction").into(),
+    ),
     field("ChargeDescription", Text, "The offer, why, and the computation", |r| {
         r.description.as_str().into()
     }),
-    field("ChargeFrequency", Text, "`Recurring` for new, renew, cycleCharge and shares; else `One-Time`", |r| {
-        frequency(r).into()
-    }),
+    field(
+        "ChargeFrequency",
+        Text,
+        "`Recurring` for new, renew, cycleCharge and shares; else `One-Time`",
+        |r| frequency(r).into(),
+    ),
     field("ChargePeriodEnd", Instant, "First instant after the days charged", |r| {
         day_after(r.days.1).into()
     }),
     field("ChargePeriodStart", Instant, "First instant of the days charged", |r| {
         midnight(r.days.0).into()
     }),
-    field("ContractedCost", COST, "ContractedUnitPrice x PricingQuantity, not rounded; tax: tax on that", |r| {
-        r.contracted_cost.into()
-    }),
+    field(
+        "ContractedCost",
+        COST,
+        "ContractedUnitPrice x PricingQuantity, not rounded; tax: tax on that",
+        |r| r.contracted_cost.into(),
+    ),
     field("ContractedUnitPrice", PRICE, "Price of a seat for a whole charge cycle", |r| {
         r.of_price(|p| p.contracted)
     }),
-    field("EffectiveCost", AMOUNT, "As BilledCost; what was paid ahead is 0, and its months have shares", |r| {
-        r.effective.into()
-    }),
-    field("InvoiceId", Text, "Number of the statement; empty while the period is open, and for shares", |r| {
-        r.invoice.map(|number| number.to_string()).into()
-    }),
+    field(
+        "EffectiveCost",
+        AMOUNT,
+        "As BilledCost; what was paid ahead is 0, and its months have shares",
+        |r| r.effective.into(),
+    ),
+    field(
+        "InvoiceId",
+        Text,
+        "Number of the statement; empty while the period is open, and for shares",
+        |r| r.invoice.map(printed).into(),
+    ),
     field("InvoiceIssuerName", Text, "Issuer, by the billing terms", |r| r.issuer.as_str().into()),
-    field("ListCost", COST, "ListUnitPrice x PricingQuantity, not rounded; tax: tax on that", |r| {
-        r.list_cost.into()
+    field(
+        "ListCost",
+        COST,
+        "ListUnitPrice x PricingQuantity, not rounded; tax: tax on that",
+        |r| r.list_cost.into(),
+    ),
+    field("ListUnitPrice", PRICE, "The same price without the promotion", |r| {
+        r.of_price(|p| p.list)
     }),
-    field("ListUnitPrice", PRICE, "The same price without the promotion", |r| r.of_price(|p| p.list)),
     field("PricingCategory", Text, "`Standard`; empty for tax", |r| r.of_line(|_| "Standard")),
     field("PricingCurrency", Text, "Currency of the price (ISO 4217)", |r| {
         r.pricing_currency.to_string().into()
     }),
-    field("PricingCurrencyContractedUnitPrice", EXACT, "ContractedUnitPrice in that currency", |r| {
-        r.of_price(|p| p.contracted_in_pricing)
-    }),
+    field(
+        "PricingCurrencyContractedUnitPrice",
+        EXACT,
+        "ContractedUnitPrice in that currency",
+        |r| r.of_price(|p| p.contracted_in_pricing),
+    ),
     field("PricingCurrencyEffectiveCost", AMOUNT, "EffectiveCost in that currency", |r| {
         r.effective_in_pricing.into()
     }),
     field("PricingCurrencyListUnitPrice", EXACT, "ListUnitPrice in that currency", |r| {
         r.of_price(|p| p.list_in_pricing)
     }),
-    field("PricingQuantity", QUANTITY, "Seats x days / days of the cycle; negative for a credit", |r| {
-        r.of_price(|p| p.quantity)
-    }),
+    field(
+        "PricingQuantity",
+        QUANTITY,
+        "Seats x days / days of the cycle; negative for a credit",
+        |r| r.of_price(|p| p.quantity),
+    ),
     field("PricingUnit", Text, "`Seat-Months`, `Seat-Years` or `3 Seat-Years`", |r| {
         r.of_line(pricing_unit)
     }),
@@ -99,13 +135,14 @@ pub(in crate::export) const FIELDS: &[Field<Row>] = &[
     }),
     field("ResourceName", Text, "The offer's name then", |r| r.of_line(service)),
     field("ResourceType", Text, "`Subscription`", |r| r.of_line(|_| "Subscription")),
-    field("ServiceCategory", Text, "`Business Applications`; `Other` for tax", |r| match r.category {
-        Category::Purchase | Category::Usage => "Business Applications".into(),
-        Category::Tax => "Other".into(),
+    field("ServiceCategory", Text, "`Business Applications`; `Other` for tax", |r| {
+        match r.category {
+            Category::Purchase | Category::Usage => "Business Applications".into(),
+            Category::Tax => "Other".into(),
+        }
     }),
-    field("ServiceName", Text, "The offer's name then; `Tax` for tax", |r| match r.of_line(service) {
-        Value::Empty => "Tax".into(),
-        name => name,
+    field("ServiceName", Text, "The offer's name then; `Tax` for tax", |r| {
+        r.line.as_deref().map_or_else(|| "Tax".to_owned(), service).into()
     }),
     field("SkuId", Text, "The offer", |r| r.of_line(|l| l.charge.line.offer.to_string())),
     field("SkuMeter", Text, "`Seats`", |r| r.of_line(|_| "Seats")),
@@ -128,7 +165,9 @@ pub(in crate::export) const FIELDS: &[Field<Row>] = &[
     field("x_CycleDays", Integer, "Days of the charge cycle", |r| {
         r.of_line(|l| l.charge.line.cycle_days)
     }),
-    field("x_EventId", Text, "The event that caused it", |r| r.of_line(|l| l.charge.event_id.clone())),
+    field("x_EventId", Text, "The event that caused it", |r| {
+        r.of_line(|l| l.charge.event_id.clone())
+    }),
     field("x_ExchangeRate", EXACT, "Units of BillingCurrency for one of PricingCurrency", |r| {
         r.of_line(|l| l.rate.as_ref().map(|rate| rate.rate.normalize()))
     }),

@@ -18,11 +18,10 @@ impl Focus {
         let mut rows = Vec::new();
         if ahead && 0 < line.charge.line.period.days() {
             rows = self.shares(line, &purchase)?;
-            rows.insert(0, Row {
-                effective: Decimal::ZERO,
-                effective_in_pricing: Decimal::ZERO,
-                ..purchase
-            });
+            rows.insert(
+                0,
+                Row { effective: Decimal::ZERO, effective_in_pricing: Decimal::ZERO, ..purchase },
+            );
         } else {
             rows.push(purchase);
         }

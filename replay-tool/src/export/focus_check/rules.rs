@@ -90,27 +90,30 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("PricingCategory", &["Standard", "Dynamic", "Committed", "Other"]),
     ("CommitmentDiscountCategory", &["Spend", "Usage"]),
     ("CommitmentDiscountStatus", &["Used", "Unused"]),
-    ("ServiceCategory", &[
-        "AI and Machine Learning",
-        "Analytics",
-        "Business Applications",
-        "Compute",
-        "Databases",
-        "Developer Tools",
-        "Multicloud",
-        "Identity",
-        "Integration",
-        "Internet of Things",
-        "Management and Governance",
-        "Media",
-        "Migration",
-        "Mobile",
-        "Networking",
-        "Security",
-        "Storage",
-        "Web",
-        "Other",
-    ]),
+    (
+        "ServiceCategory",
+        &[
+            "AI and Machine Learning",
+            "Analytics",
+            "Business Applications",
+            "Compute",
+            "Databases",
+            "Developer Tools",
+            "Multicloud",
+            "Identity",
+            "Integration",
+            "Internet of Things",
+            "Management and Governance",
+            "Media",
+            "Migration",
+            "Mobile",
+            "Networking",
+            "Security",
+            "Storage",
+            "Web",
+            "Other",
+        ],
+    ),
 ];
 
 /// Null for tax; filled for purchases and usage, unless they are corrections.
@@ -198,7 +201,10 @@ fn values(row: &Row<'_>, find: &mut Find<'_>) {
     }
     for (name, allowed) in ALLOWED {
         if let Some(value) = row.get(name).filter(|value| !allowed.contains(value)) {
-            find("allowed-value", format!("{name} is {value:?}, not one of {}", allowed.join(", ")));
+            find(
+                "allowed-value",
+                format!("{name} is {value:?}, not one of {}", allowed.join(", ")),
+            );
         }
     }
     for name in NUMBERS {
@@ -238,15 +244,24 @@ fn periods(row: &Row<'_>, find: &mut Find<'_>) {
     for (name, period) in [("BillingPeriodEnd", billing), ("ChargePeriodEnd", charge)] {
         let Some((start, end)) = period else { continue };
         if end <= start {
-            find("exclusive-end", format!("{name} is not after its start: the end is not included"));
+            find(
+                "exclusive-end",
+                format!("{name} is not after its start: the end is not included"),
+            );
         } else if is_last_instant(end) {
-            find("exclusive-end", format!("{name} is the last instant of a day: write the next one"));
+            find(
+                "exclusive-end",
+                format!("{name} is the last instant of a day: write the next one"),
+            );
         }
     }
     if let Some((start, end)) = billing
         && (start.day(), end.day()) != (1, 1)
     {
-        find("exclusive-end", "the billing period is no whole month: its end is excluded".to_owned());
+        find(
+            "exclusive-end",
+            "the billing period is no whole month: its end is excluded".to_owned(),
+        );
     }
     let Some(((begin, _), (start, _))) = billing.zip(charge) else { return };
     if row.is("ChargeClass", "Correction") && begin <= start {
@@ -289,15 +304,15 @@ fn nullability(row: &Row<'_>, find: &mut Find<'_>) {
 fn costs(row: &Row<'_>, find: &mut Find<'_>) {
     let is_correction = row.is("ChargeClass", "Correction");
     let quantity = row.number("PricingQuantity");
-    let priced =
-        [("ContractedUnitPrice", "ContractedCost"), ("ListUnitPrice", "ListCost")];
+    let priced = [("ContractedUnitPrice", "ContractedCost"), ("ListUnitPrice", "ListCost")];
     for (price, cost) in priced {
         let factors = row.number(price).zip(quantity);
         if let (Some((price_of_one, quantity)), Some(whole)) = (factors, row.number(cost))
             && !is_correction
             && price_of_one.checked_mul(quantity) != Some(whole)
         {
-            let what = format!("{price} {price_of_one} x PricingQuantity {quantity} is not {whole}");
+            let what =
+                format!("{price} {price_of_one} x PricingQuantity {quantity} is not {whole}");
             find("price-times-quantity", format!("{cost}: {what}"));
         }
         let is_alone = row.is("ChargeCategory", "Credit") && row.get(price).is_none();
@@ -305,7 +320,8 @@ fn costs(row: &Row<'_>, find: &mut Find<'_>) {
             find("credit", format!("{cost} of a credit without a price is not its BilledCost"));
         }
     }
-    if row.is("ChargeCategory", "Credit") && row.number("EffectiveCost") != row.number("BilledCost") {
+    if row.is("ChargeCategory", "Credit") && row.number("EffectiveCost") != row.number("BilledCost")
+    {
         find("credit", "EffectiveCost of a credit is not its BilledCost".to_owned());
     }
 }
