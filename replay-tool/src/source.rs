@@ -273,7 +273,7 @@ impl Source {
                 })?;
                 Ok((last.commit().recorded_at.date_naive(), Some(position)))
             }
-            Self::Server(server) => Ok((server.today()?, None)),
+            Self::Server(server) => Ok((server.today()?, server.commits())),
         }
     }
 
@@ -529,6 +529,12 @@ impl Server {
         let mut query = vec![("after", after.to_string()), ("limit", PAGE_COMMITS.to_string())];
         query.extend(stream.map(|stream| ("stream", stream.to_string())));
         self.get(&format!("/v1/{}", book.name()), query)
+    }
+
+    /// How many commits its views have seen; only for showing how far long work is.
+    fn commits(&self) -> Option<u64> {
+        let views: Value = serde_json::from_str(&self.get("/v1/views", []).ok()?).ok()?;
+        views.get("position")?.as_u64()
     }
 
     /// The day on its clock.

@@ -319,6 +319,34 @@ fn the_vendors_columns_are_its_46_in_its_order_and_with_its_conventions() {
     }
 }
 
+/// An offer as price lists call it: the vendor's file has product and SKU in two columns.
+#[test]
+fn an_offer_of_a_price_list_is_shown_as_product_and_sku() {
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().join("data");
+    let mut catalogue = support::catalogue();
+    let offers = catalogue["catalogue"]["offers"].as_object_mut().unwrap();
+    let offer = offers["office-365-e3"].clone();
+    offers.insert("CFQ7TTC0LH18-0001".to_owned(), offer);
+    let mut purchase = support::by_the_month(3);
+    purchase["offer"] = "CFQ7TTC0LH18-0001".into();
+    support::record(
+        &data,
+        &[
+            ("2024-01-01T08:00:00Z", "catalogue", catalogue),
+            ("2024-01-01T08:00:00Z", "customer/acme", support::register()),
+            ("2024-01-15T08:00:00Z", "customer/acme", purchase),
+        ],
+    );
+    let path = dir.path().join("vendor.csv");
+    let (data, to) = (data.to_str().unwrap(), path.to_str().unwrap());
+    let answer = run(&["export", "--layout", "vendor", "--data", data, "-o", to]);
+    assert_eq!(answer.exit, Exit::Fine, "{}", answer.err);
+    let row = &rows(&path)[0];
+    let shown = ["ProductId", "SkuId", "TermAndBillingCycle"].map(|column| row[column].as_str());
+    assert_eq!(shown, ["CFQ7TTC0LH18", "0001", "1 Year, Monthly"]);
+}
+
 #[test]
 fn names_that_look_like_formulas_are_kept_as_they_are() {
     let (csv, _) = years().export("names.csv", &[]);

@@ -150,7 +150,7 @@ fn sql_over_every_file_comes_to_the_statements_to_the_cent() {
 }
 
 #[test]
-fn a_running_server_and_its_stopped_folder_give_the_same_bytes() {
+fn a_running_server_its_stopped_folder_and_a_backup_give_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let server = Server::start(&data, &["--demo"]);
@@ -165,4 +165,15 @@ fn a_running_server_and_its_stopped_folder_give_the_same_bytes() {
     let from_folder = export(&stopped, "focus", "parquet", dir.path());
     assert!(std::fs::read(&from_server).unwrap() == std::fs::read(&from_folder).unwrap());
     assert_eq!(manifest(&from_server), manifest(&from_folder));
+
+    let backup = dir.path().join("backup");
+    let (backup, data) = (backup.to_str().unwrap(), data.to_str().unwrap());
+    let made = replay_tool(&["backup", "--data", data, "--into", backup]);
+    assert_eq!(made.code, Some(0), "{}\n{}", made.stdout, made.stderr);
+    let into = dir.path().join("from-backup");
+    std::fs::create_dir(&into).unwrap();
+    let of_backup = ["--data", backup, "--until", "2026-01-13"];
+    let from_backup = export(&of_backup, "focus", "parquet", &into);
+    assert!(std::fs::read(&from_backup).unwrap() == std::fs::read(&from_folder).unwrap());
+    assert_eq!(manifest(&from_backup), manifest(&from_folder));
 }

@@ -20,7 +20,7 @@ use super::table::{Column, Kind, Value};
 use super::{ExportError, Sink};
 
 /// Rows that are kept in memory before they are written.
-const GROUP_ROWS: usize = 32_768;
+const GROUP_ROWS: usize = 16_384;
 
 /// Digits of a decimal column.
 const PRECISION: i32 = 38;

@@ -35,8 +35,12 @@ pub const FIELDS: &[Field<Line>] = &[
     field("OrderDate", Date, "The day on which the causing change took effect", |l| {
         l.billed.charge.cause.effective_at.date_naive().into()
     }),
-    field("ProductId", Text, "The offer", |l| l.billed.charge.line.offer.as_str().into()),
-    field("SkuId", Text, "Empty", UNKNOWN),
+    field("ProductId", Text, "The product of an offer from a price list; else the offer", |l| {
+        product(l).0.into()
+    }),
+    field("SkuId", Text, "The SKU of an offer from a price list; else empty", |l| {
+        product(l).1.into()
+    }),
     field("AvailabilityId", Text, "Empty", UNKNOWN),
     field("SkuName", Text, "The offer's name then", |l| {
         l.billed.charge.offer_title.as_str().into()
@@ -140,6 +144,18 @@ pub const FIELDS: &[Field<Line>] = &[
 /// Tax is on the invoice's total, unless it is rounded by line. Source: domain, section 4.4.
 fn tax(line: &Line) -> Decimal {
     line.billed.tax.map_or(Decimal::ZERO, |tax| tax.amount)
+}
+
+/// Offers of price lists are called `PRODUCT-SKU`. Source: docs/PRICE-LISTS.md.
+fn product(line: &Line) -> (&str, Option<&str>) {
+    let offer = line.billed.charge.line.offer.as_str();
+    let is_code = |text: &str| text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    match offer.split_once('-') {
+        Some((product, sku)) if sku.len() == 4 && is_code(product) && is_code(sku) => {
+            (product, Some(sku))
+        }
+        Some(_) | None => (offer, None),
+    }
 }
 
 fn term_and_cycle(plan: TermPlan) -> String {
