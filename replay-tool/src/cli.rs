@@ -1,6 +1,7 @@
 //! What can be typed, and nothing else.
 
 mod billing;
+mod export;
 mod import;
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
@@ -15,6 +16,7 @@ use ledger_core::money::RoundingPolicy;
 use ledger_core::proof::note::VerifierKey;
 
 pub use self::billing::{ExplainArgs, StatementArgs};
+pub use self::export::ExportArgs;
 pub use self::import::{
     ForecastArgs, ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb,
     UnderArgs, WhatIfArgs,
@@ -39,7 +41,8 @@ Examples:
   replay-tool import price-list 2026-11.csv --name prices-2026-11 --at 2026-11-02
   replay-tool what-if acme --policy nce-strict.toml
   replay-tool forecast acme --months 12 --price-list 2027-01.csv
-  replay-tool bench commands --callers 1,256";
+  replay-tool bench commands --callers 1,256
+  replay-tool export --layout focus --format parquet --period 2024-03 -o march.parquet";
 
 const EXIT_CODES: &str = "\
 Results go to the standard output, messages to the standard error.
@@ -105,6 +108,9 @@ pub enum Verb {
     /// Measure speed under a load that users have, in a new folder or on a running server.
     #[command(subcommand, before_help = BENCH_EXAMPLES, after_help = BENCH_NOTES)]
     Bench(BenchVerb),
+    /// Write billed lines to a file, in a layout that billing teams load; or check such a file.
+    #[command(before_help = export::EXAMPLES, after_help = export::NOTES)]
+    Export(ExportArgs),
 }
 
 /// What to check, and against what.

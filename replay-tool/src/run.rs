@@ -8,8 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
 use crate::commands::{
-    backup, bench, checkpoint, conformance, explain, forecast, history, import, prove, rebuild,
-    scenario, state, statement, verify, what_if,
+    backup, bench, checkpoint, conformance, explain, export, forecast, history, import, prove,
+    rebuild, scenario, state, statement, verify, what_if,
 };
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -53,7 +53,8 @@ fn runtime(verb: &Verb) -> io::Result<Runtime> {
         | Verb::RotateKey(_)
         | Verb::Import(_)
         | Verb::WhatIf(_)
-        | Verb::Forecast(_) => Builder::new_current_thread(),
+        | Verb::Forecast(_)
+        | Verb::Export(_) => Builder::new_current_thread(),
     };
     builder.enable_all().build()
 }
@@ -77,6 +78,7 @@ async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Verb::WhatIf(args) => what_if::what_if(args, cli.json, output).await,
         Verb::Forecast(args) => forecast::forecast(args, cli.json, output).await,
         Verb::Bench(verb) => bench::bench(verb, cli.json, output).await,
+        Verb::Export(args) => export::export(args, cli.json, output).await,
     }
 }
 

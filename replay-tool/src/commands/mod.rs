@@ -6,6 +6,7 @@ pub mod checkpoint;
 mod compare;
 pub mod conformance;
 pub mod explain;
+pub mod export;
 pub mod forecast;
 pub mod history;
 pub mod import;
