@@ -1,6 +1,7 @@
 //! What can be typed, and nothing else.
 
 mod import;
+mod reconcile;
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use ledger_core::proof::note::VerifierKey;
 pub use self::import::{
     ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb, WhatIfArgs,
 };
+pub use self::reconcile::{DatesArg, DecimalArg, ReconcileArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,6 +82,9 @@ pub enum Verb {
     /// Bring what is known elsewhere into a ledger; each part once, however often it is run.
     #[command(subcommand, before_help = import::EXAMPLES, after_help = import::NOTES)]
     Import(ImportVerb),
+    /// Compare a vendor's invoice file with the ledger, and name the cause of every difference.
+    #[command(before_help = reconcile::EXAMPLES, after_help = reconcile::NOTES)]
+    Reconcile(ReconcileArgs),
     /// Decide a customer's history again under another catalogue or other rules, and compare.
     WhatIf(WhatIfArgs),
     /// Measure speed under a load that users have, in a new folder or on a running server.

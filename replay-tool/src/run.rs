@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
 use crate::commands::{
-    backup, bench, checkpoint, history, import, prove, rebuild, scenario, state, verify, what_if,
+    backup, bench, checkpoint, history, import, prove, rebuild, reconcile, scenario, state, verify, what_if,
 };
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -48,6 +48,7 @@ fn runtime(verb: &Verb) -> io::Result<Runtime> {
         | Verb::CheckProof(_)
         | Verb::RotateKey(_)
         | Verb::Import(_)
+        | Verb::Reconcile(_)
         | Verb::WhatIf(_) => Builder::new_current_thread(),
     };
     builder.enable_all().build()
@@ -66,6 +67,7 @@ async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Verb::CheckProof(args) => prove::check(args, cli.json, output),
         Verb::RotateKey(args) => checkpoint::rotate_key(args, cli.json, output).await,
         Verb::Import(verb) => import::import(verb, cli.json, output).await,
+        Verb::Reconcile(args) => reconcile::reconcile(args, cli.json, output).await,
         Verb::WhatIf(args) => what_if::what_if(args, cli.json, output).await,
         Verb::Bench(verb) => bench::bench(verb, cli.json, output).await,
     }

@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use ledger_core::billing::{BillError, BilledLine, Books, Charge, Meters, learn_billing};
 use ledger_core::catalogue::Catalogues;
 use ledger_core::commit::SealedCommit;
-use ledger_core::customer::learn;
+use ledger_core::customer::{Event, learn};
 use ledger_core::error::chain;
 use ledger_core::folder::{DataFolder, FolderError};
 use ledger_core::ids::{BackupName, CommandId, CustomerId, StreamId};
@@ -193,6 +193,20 @@ impl Source {
         until: NaiveDate,
         visit: &mut dyn FnMut(BilledLine) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
+        self.each_line_through(until, visit).await.map(|_| ())
+    }
+
+    /// The same; returns the position of the last commit that could charge something.
+    ///
+    /// # Errors
+    ///
+    /// As [`each_line`](Self::each_line).
+    pub async fn each_line_through(
+        &self,
+        until: NaiveDate,
+        visit: &mut dyn FnMut(BilledLine) -> Result<(), Failure>,
+    ) -> Result<u64, Failure> {
+        let mut through = 0;
         let books = self.books().await?;
         let mut meters = Meters::default();
         let mut bill = |charges: Result<Vec<Charge>, MoneyError>| {
@@ -204,13 +218,17 @@ impl Source {
         };
         self.each(Book::Log, &mut |position, sealed| {
             let recorded = Recorded::open(position, sealed).map_err(|err| garbled(&err))?;
+            let is_comparison = |event: &Event| matches!(event, Event::ReconciliationRecorded(_));
+            if !recorded.events.iter().all(is_comparison) {
+                through = position;
+            }
             bill(meters.add(&recorded))
         })
         .await?;
         while let Some(charges) = meters.settle_next(until) {
             bill(charges)?;
         }
-        Ok(())
+        Ok(through)
     }
 
     /// Hands every commit of a book to `visit`, in order of position.

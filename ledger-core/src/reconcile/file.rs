@@ -2,19 +2,20 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io::{self, Read};
 use std::rc::Rc;
 
 use chrono::NaiveDate;
 use csv::{ReaderBuilder, StringRecord};
 use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
 use smol_str::{SmolStr, format_smolstr};
 
 use super::error::FileError;
 use super::layout::Layout;
 use super::lines::{Family, TheirLine};
-use super::unpack::{LINE_BYTES_MAX, Stopped, Text, text};
+use super::unpack::{LINE_BYTES_MAX, PIECE_BYTES, Stopped, Text, text};
 use super::values::{self, DateOrder, DecimalMark, Unclear};
 use crate::calendar::Period;
 use crate::money::Currency;
@@ -52,6 +53,27 @@ pub struct FileNotes {
     pub unknown_columns: Vec<SmolStr>,
     /// Charge types that are not known here, and how many lines have them.
     pub unknown_charge_types: BTreeMap<SmolStr, u64>,
+}
+
+/// SHA-256 of a file, in hexadecimal digits.
+///
+/// # Errors
+///
+/// What the reader answers.
+pub fn sha256_of(mut file: impl Read) -> io::Result<String> {
+    let (mut sum, mut piece) = (Sha256::new(), vec![0; PIECE_BYTES]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => break,
+            read => sum.update(piece.get(..read).unwrap_or_default()),
+        }
+    }
+    let mut digits = String::new();
+    for byte in sum.finalize() {
+        // Writing to a text does not fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    Ok(digits)
 }
 
 type Open<'a> = Box<dyn Fn() -> io::Result<Box<dyn Read>> + 'a>;

@@ -12,7 +12,7 @@ use super::error::FileError;
 pub(super) const LINE_BYTES_MAX: u64 = 256 * 1024;
 
 /// Bytes read at once.
-const PIECE_BYTES: usize = 64 * 1024;
+pub(super) const PIECE_BYTES: usize = 64 * 1024;
 
 const UTF8_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 
