@@ -5,13 +5,19 @@
 mod invoice;
 mod support;
 
-use std::io::Write;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use invoice::{Book, COLUMNS_2023, COLUMNS_LEGACY, PERIOD, Vendor, columns_2026, csv};
+use ledger_core::customer::DifferenceCause;
 use ledger_core::money::RoundingPolicy;
+use ledger_core::reconcile::{
+    Difference, InvoiceFile, OurLine, Reading, Reconciler, sha256_of,
+};
+use proptest::prelude::*;
 use replay_tool::exit::Exit;
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -23,6 +29,10 @@ static BOOK: LazyLock<Mutex<Book>> = LazyLock::new(|| Mutex::new(Book::new()));
 /// The invoice as it should be.
 static LINES: LazyLock<Vec<Vendor>> =
     LazyLock::new(|| book().billed().iter().map(Vendor::of).collect());
+
+/// What the ledger bills.
+static OURS: LazyLock<Vec<OurLine>> =
+    LazyLock::new(|| book().billed().iter().map(|line| OurLine::of(line).unwrap()).collect());
 
 fn book() -> MutexGuard<'static, Book> {
     BOOK.lock().unwrap_or_else(PoisonError::into_inner)
@@ -339,5 +349,231 @@ fn every_planted_difference_is_found_with_its_cause_and_no_other() {
             .map(|line| line.subtotal + if untaxed(&line) { Decimal::ZERO } else { line.tax })
             .sum();
         assert_eq!(theirs - ours, explained, "{currency}");
+    }
+}
+/// A difference of any kind, on any line.
+fn tamper(lines: &mut Vec<Vendor>, at: usize, kind: u8, by: i64) {
+    if lines.is_empty() {
+        return;
+    }
+    let at = at % lines.len();
+    let line = lines[at].clone();
+    let amount = Decimal::new(by, 2);
+    lines[at] = match kind {
+        0 => Vendor { policy: RoundingPolicy::LineHalfUp, ..line }.computed(),
+        1 => Vendor { unit_price: line.unit_price + amount, ..line }.computed(),
+        2 => Vendor { cycle: 30, ..line }.computed(),
+        3 => Vendor { quantity: line.quantity + by, ..line }.computed(),
+        4 => Vendor { rate: line.rate.map(|rate| rate + amount), ..line }.computed(),
+        5 => Vendor { tax: line.tax + amount, ..line },
+        6 => Vendor { subtotal: line.subtotal + amount, ..line },
+        7 => Vendor { start: "2026-03-01".to_owned(), ..line },
+        8 => Vendor { charge_type: "somethingElse".to_owned(), subtotal: amount, ..line },
+        9 => Vendor { customer: "delta".to_owned(), subscription: "elsewhere".to_owned(), ..line },
+        10 => {
+            lines.push(line.clone());
+            line
+        }
+        _ => {
+            lines.remove(at);
+            return;
+        }
+    };
+}
+
+fn in_memory(text: &str) -> InvoiceFile<'_> {
+    let open = || -> io::Result<Box<dyn io::Read>> {
+        Ok(Box::new(io::Cursor::new(text.as_bytes().to_vec())))
+    };
+    InvoiceFile::open(open, Reading::default()).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
+
+    #[test]
+    fn whatever_differs_every_line_is_told_once_and_every_cent_is_explained(
+        plants in proptest::collection::vec((0..1000_usize, 0..12_u8, -500..500_i64), 0..60),
+    ) {
+        let mut lines = LINES.clone();
+        for (at, kind, by) in plants {
+            tamper(&mut lines, at, kind, by);
+        }
+        prop_assume!(!lines.is_empty());
+        let text = csv(COLUMNS_2023, &lines);
+        let mut reconciler = Reconciler::new(OURS.clone()).unwrap();
+        for their in in_memory(&text) {
+            reconciler.add(their.unwrap()).unwrap();
+        }
+        let found = reconciler.finish().unwrap();
+        let mut theirs = BTreeSet::new();
+        let mut ours = BTreeSet::new();
+        for difference in &found.differences {
+            // A line may differ before tax, and in its tax.
+            let is_tax = difference.cause == DifferenceCause::Tax;
+            for line in &difference.theirs {
+                prop_assert!(theirs.insert((line.line, is_tax)), "line {} twice", line.line);
+            }
+            for line in &difference.ours {
+                prop_assert!(ours.insert((line.id.clone(), is_tax)), "{} twice", line.id);
+            }
+        }
+        for total in &found.totals {
+            let of = |line: &&Vendor| line.currency == total.currency;
+            let sum: Decimal = lines.iter().filter(of).map(|line| line.subtotal + line.tax).sum();
+            prop_assert_eq!(total.theirs, sum);
+            let of = |difference: &&Difference| difference.currency == total.currency;
+            let explained: Decimal =
+                found.differences.iter().filter(of).map(|difference| difference.amount).sum();
+            prop_assert_eq!(total.theirs - total.ours, explained);
+        }
+        let matched: u64 = found.totals.iter().map(|total| total.matched).sum();
+        let theirs: BTreeSet<u64> = theirs.into_iter().map(|(line, _)| line).collect();
+        prop_assert_eq!(usize::try_from(matched).unwrap() + theirs.len(), lines.len());
+    }
+}
+
+#[test]
+fn a_change_missing_early_in_the_month_moves_what_comes_after_by_its_seats() {
+    let mut lines = LINES.clone();
+    // Ours adds 3 on the 8th and gives 2 back on the 9th; theirs knows nothing of the first.
+    take(&mut lines, |line| line.subscription == "gamma-00" && line.charge_type == "addQuantity");
+    for line in &mut lines {
+        if line.subscription == "gamma-00" && line.charge_type == "removeQuantity" {
+            let quantity = line.quantity - 3 * line.quantity.signum();
+            *line = Vendor { quantity, ..line.clone() }.computed();
+        }
+    }
+    let found = reconciled("missing", csv(COLUMNS_2023, &lines), &["--json"]).json();
+    let (_, differences) = found.split_last().unwrap();
+    let causes: Vec<&str> = differences.iter().map(|found| text(found, "cause")).collect();
+    assert_eq!(causes, ["quantity"; 3]);
+}
+
+#[test]
+fn what_can_be_read_in_two_ways_is_asked_for() {
+    let only = |column: &'static str, value: &'static str| {
+        divided(COLUMNS_2023, ";", move |line, of| match of {
+            of if of == column => value.to_owned(),
+            "UnitPrice" | "Subtotal" | "TaxTotal" | "PCToBCExchangeRate" => "1".to_owned(),
+            of => line.value(of),
+        })
+    };
+    let answer = reconciled("number", only("UnitPrice", "9.408"), &[]);
+    assert_eq!(answer.exit, Exit::Found);
+    let told = "line 2, column UnitPrice: \"9.408\" is more than one number: say with --decimal";
+    assert!(answer.err.contains(told), "{}", answer.err);
+    let answer = reconciled("number", only("UnitPrice", "9.408"), &["--decimal", "comma", "--json"]);
+    assert_eq!(answer.json()[0]["theirs"][0]["unit_price"], "9408");
+    let day = only("ChargeStartDate", "03/04/2026");
+    let answer = reconciled("day", &day, &[]);
+    let told = "line 2, column ChargeStartDate: \"03/04/2026\" is more than one day: say with --dates";
+    assert!(answer.err.contains(told), "{}", answer.err);
+    let answer = reconciled("day", &day, &["--dates", "month-first", "--json"]);
+    assert_eq!(answer.json()[0]["theirs"][0]["period"]["start"], "2026-03-04");
+}
+
+#[test]
+fn a_damaged_file_is_refused_with_the_place_of_the_damage_and_nothing_is_recorded() {
+    let plain = csv(COLUMNS_2023, &LINES);
+    let whole = packed(&plain);
+    let at = |number: usize, line: &str| {
+        let mut lines: Vec<&str> = plain.lines().collect();
+        lines[number - 1] = line;
+        lines.join("\n").into_bytes()
+    };
+    let third = plain.lines().nth(2).unwrap();
+    let huge = format!("{}\"{}\n", third, "x".repeat(400_000));
+    let open = format!("\"{}", third);
+    let swapped = third.replace("2026-03", "2026-13");
+    let foreign = third.replace(",EUR,,", ",XAU,,").replace(",USD,,", ",XAU,,");
+    let cases: [(&str, Vec<u8>, &str); 14] = [
+        ("truncated", whole[..whole.len() / 2].to_vec(), "cannot be read after line "),
+        ("trailing", [whole.clone(), b"rubbish".to_vec()].concat(), "cannot be read after line 77"),
+        ("empty", Vec::new(), "the file is empty"),
+        ("blank", b"\n \n".to_vec(), "the file is empty"),
+        ("packed-empty", packed(""), "the file is empty"),
+        ("header", plain.lines().next().unwrap().into(), "has a header and no lines"),
+        ("workbook", b"PK\x03\x04\x00\x00workbook".to_vec(), "is not text"),
+        ("latin", at(3, "").iter().copied().chain([0xE9, b',', 0xFF]).collect(), "is neither UTF-8"),
+        ("column", plain.replacen("Subtotal", "Sum", 1).into_bytes(), "the header lacks Subtotal"),
+        ("twice", plain.replacen("SkuName", "skuid", 1).into_bytes(), "has skuid twice"),
+        ("few", at(3, "a,b,c"), "line 3 has 3 fields, and the header 46"),
+        ("huge", at(3, &huge), "line 3 has more than 262144 bytes"),
+        ("date", at(3, &swapped), "line 3, column ChargeStartDate: \"2026-13-0"),
+        ("currency", at(3, &foreign), "line 3, column Currency: \"XAU\" is no currency"),
+    ];
+    for (name, content, told) in cases {
+        let more = ["--record", "--at", "2026-04-09"];
+        let answer = reconciled(name, content, &more);
+        assert_eq!((answer.exit, answer.out.as_str()), (Exit::Found, ""), "{name}: {}", answer.err);
+        assert!(answer.err.contains(told), "{name}: {}", answer.err);
+    }
+    let unclosed = reconciled("unclosed", at(3, &open), &[]);
+    assert_eq!(unclosed.exit, Exit::Found);
+    assert!(unclosed.err.contains("line 3 "), "{}", unclosed.err);
+    assert_eq!(book().reconciliations(), Vec::<Value>::new());
+}
+
+#[test]
+fn a_result_is_recorded_once_with_the_sum_of_the_file() {
+    let book = Book::new();
+    let content = csv(COLUMNS_2023, &LINES);
+    let record = ["--record", "--at", "2026-04-09"];
+    let first = of(&book, "invoice.csv", &content, &record);
+    assert_eq!((first.exit, first.err.as_str()), (Exit::Fine, "the result is recorded\n"));
+    let again = of(&book, "invoice.csv", &content, &record);
+    assert_eq!(again.err, "this result was recorded before; nothing to do\n");
+    let recorded = book.reconciliations();
+    assert_eq!(recorded.len(), 1);
+    assert_eq!(text(&recorded[0], "file"), "invoice.csv");
+    let sum = sha256_of(content.as_bytes()).unwrap();
+    assert_eq!(text(&recorded[0], "sha256"), sum);
+    let undated = of(&book, "invoice.csv", &content, &["--record"]);
+    assert_eq!(undated.exit, Exit::Usage);
+    // Another result is another record.
+    let other = of(&book, "invoice.csv", csv(COLUMNS_2023, &LINES[1..]), &record);
+    assert_eq!((other.exit, other.err.as_str()), (Exit::Found, "the result is recorded\n"));
+    assert_eq!(book.reconciliations().len(), 2);
+}
+
+#[test]
+fn customers_and_currencies_can_be_compared_by_themselves_and_written_to_a_file() {
+    let mut lines = LINES.clone();
+    planted(&mut lines);
+    let content = csv(COLUMNS_2023, &lines);
+    let out = book().dir.path().join("differences.csv");
+    let more = ["--customer", "beta", "--csv", "-o", out.to_str().unwrap()];
+    let answer = reconciled("invoice.csv", &content, &more);
+    assert_eq!((answer.exit, answer.out.as_str()), (Exit::Found, ""));
+    let mut written = csv::Reader::from_path(&out).unwrap();
+    let causes = |row: csv::StringRecord| (row[0].to_owned(), row[2].to_owned());
+    let rows: Vec<_> = written.records().map(|row| causes(row.unwrap())).collect();
+    let expected = [
+        ("exchange-rate", "beta-promo"),
+        ("exchange-rate", "beta-10"),
+        ("only-ours", "beta-11"),
+        ("unknown", "beta-20"),
+    ];
+    assert_eq!(rows, expected.map(|(cause, of)| (cause.to_owned(), of.to_owned())));
+    let answer = reconciled("invoice.csv", &content, &["--currency", "USD"]);
+    assert!(answer.out.contains("in USD: 14 of 17") && !answer.out.contains("EUR:"), "{}", answer.out);
+}
+
+#[test]
+fn unknown_columns_and_charge_types_are_kept_and_shown() {
+    let mut lines = LINES.clone();
+    let more = Vendor { charge_type: "loyaltyBonus".to_owned(), ..lines[0].clone() };
+    lines.push(more);
+    let content = csv(&format!("{COLUMNS_2023},Colour"), &lines).replace(",\n", ",teal\n");
+    let answer = reconciled("unknown", content, &[]);
+    assert_eq!(answer.exit, Exit::Found);
+    for told in [
+        "columns not known, kept: Colour",
+        "charge type not known, kept: loyaltyBonus (1)",
+        "Colour=teal",
+        "only-theirs: 1 difference",
+    ] {
+        assert!(answer.out.contains(told), "{told}: {}", answer.out);
     }
 }

@@ -15,9 +15,7 @@ pub enum FileError {
     #[error("the file is not text: export it as CSV, as it is or packed with gzip")]
     Binary,
     /// It cannot be read to its end.
-    #[error(
-        "the file cannot be read after line {line}: {source}; is it whole? Fetch it once more"
-    )]
+    #[error("the file cannot be read after line {line}, fetch it once more")]
     Unread {
         /// The last line that was read, from 1.
         line: u64,

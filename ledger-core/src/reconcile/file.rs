@@ -365,10 +365,11 @@ impl Rows {
                 return Ok(None);
             }
             self.done.set(self.reader.position().byte());
-            // Every line is ended, so the reader stands on the next one.
+            // Every line is ended, so the reader stands on the next one, unless the file ended in quotes.
             let inner = record.as_slice().bytes().filter(|byte| *byte == b'\n').count();
             let inner = u64::try_from(inner).unwrap_or(u64::MAX);
             let line = self.reader.position().line().saturating_sub(inner).saturating_sub(1);
+            let line = line.max(before);
             if record.iter().any(|field| !field.trim().is_empty()) {
                 return Ok(Some(line));
             }

@@ -137,6 +137,14 @@ impl Book {
         lines
     }
 
+    /// What was recorded of comparisons.
+    pub(crate) fn reconciliations(&self) -> Vec<Value> {
+        let args =
+            SourceArgs { data: self.root(), url: None, tokens: None, token_file: None };
+        let books = block_on(Source::open(&args).unwrap().books()).unwrap();
+        books.reconciliations().iter().map(|recorded| json!(recorded)).collect()
+    }
+
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.dir.path().join(name);
         fs::write(&path, content).unwrap();

@@ -81,7 +81,10 @@ impl Shown<'_> {
     }
 
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        for total in &self.found.totals {
+        for (number, total) in self.found.totals.iter().enumerate() {
+            if 0 < number {
+                writeln!(out)?;
+            }
             self.total(total, out)?;
             for (cause, by_cause) in &total.causes {
                 let (count, amount) = (by_cause.count, by_cause.amount);
@@ -190,7 +193,7 @@ fn row(difference: &Difference) -> [String; 18] {
         all(theirs, |line| line.unit_price.to_string()),
         all(ours, |line| line.unit_price.to_string()),
         computation.clone(),
-        all(theirs, others),
+        theirs.iter().map(others).filter(|other| !other.is_empty()).collect::<Vec<_>>().join("; "),
     ]
 }
 
