@@ -131,7 +131,7 @@ pub(super) fn explain(their: &TheirLine, our: &OurLine) -> (DifferenceCause, Str
             return (DifferenceCause::RoundingPolicy, told);
         }
         None => {
-            let told = format!("nothing gives {}; ours is {}", their.subtotal, ours(Facts::of(our), our));
+            let told = format!("no hypothesis gives {}; ours is {}", their.subtotal, ours(Facts::of(our), our));
             return (DifferenceCause::Unknown, format!("{}; {told}", told_facts(their, our)));
         }
     };
@@ -218,13 +218,13 @@ fn together(
 fn days(stated: &[DifferenceCause], their: &TheirLine, our: &OurLine) -> Option<Found> {
     let own = Facts::of(our);
     let counted = replaced(our, their, stated)?;
-    let zones = [own.days.saturating_add(1), own.days.saturating_sub(1)];
     let whole = |cycle| Facts { days: cycle, cycle, ..own };
-    let zoned = zones.into_iter().map(|days| Facts { days, ..own });
+    let shifted = [own.days.saturating_add(1), own.days.saturating_sub(1)];
+    let shifted = shifted.into_iter().map(|days| Facts { days, ..own });
     let divided = CYCLES.into_iter().flat_map(|cycle| {
         [Facts { cycle, ..own }, Facts { cycle, ..counted }]
     });
-    let mut tries = zoned.chain([whole(own.cycle)]).chain(divided);
+    let mut tries = shifted.chain([whole(own.cycle)]).chain(divided);
     tries.find_map(|facts| {
         let policy = gives(their, facts, &[our.rounding])?;
         Some(Found::Facts(DifferenceCause::Days, facts, policy))

@@ -84,7 +84,8 @@ pub struct InvoiceFile<'a> {
     table: Table,
     forms: Forms,
     currency: Option<Currency>,
-    record: StringRecord,
+    /// Kept from line to line for its memory.
+    record: Option<StringRecord>,
     notes: FileNotes,
     is_over: bool,
 }
@@ -111,8 +112,7 @@ impl<'a> InvoiceFile<'a> {
         let unknown = table.layout.unknown.iter().map(|column| table.layout.name(*column));
         let notes = FileNotes { unknown_columns: unknown.collect(), ..FileNotes::default() };
         let Reading { forms, currency } = reading;
-        let record = StringRecord::new();
-        Ok(Self { open, table, forms, currency, record, notes, is_over: false })
+        Ok(Self { open, table, forms, currency, record: None, notes, is_over: false })
     }
 
     /// What is known of the lines read so far.
@@ -123,14 +123,14 @@ impl<'a> InvoiceFile<'a> {
 
     fn read(&mut self) -> Result<Option<TheirLine>, FileError> {
         loop {
-            let Some(line) = self.table.next(&mut self.record)? else {
+            let mut record = self.record.take().unwrap_or_default();
+            let Some(line) = self.table.next(&mut record)? else {
                 return if self.notes.lines == 0 { Err(FileError::NoLines) } else { Ok(None) };
             };
             self.notes.lines = self.notes.lines.saturating_add(1);
-            let record = std::mem::take(&mut self.record);
-            let read = self.line(line, &record);
-            self.record = record;
-            let Some(read) = read? else { continue };
+            let read = self.line(line, &record)?;
+            self.record = Some(record);
+            let Some(read) = read else { continue };
             if read.family() == Family::Unknown {
                 let known = &mut self.notes.unknown_charge_types;
                 let count = known.entry(read.charge_type.clone()).or_default();
@@ -351,7 +351,7 @@ impl Rows {
     fn of(text: Text, delimiter: u8) -> Self {
         let done = text.done();
         let mut builder = ReaderBuilder::new();
-        builder.delimiter(delimiter).flexible(true).has_headers(false);
+        builder.delimiter(delimiter).flexible(true).has_headers(false).buffer_capacity(PIECE_BYTES);
         Self { reader: builder.from_reader(text), done }
     }
 
@@ -379,6 +379,7 @@ impl Rows {
 
 /// What an error says of the line after those that were read.
 fn unread(next: u64, err: csv::Error) -> FileError {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other kind comes from reading bytes")]
     match err.into_kind() {
         csv::ErrorKind::Utf8 { pos, .. } => {
             FileError::NotText { line: pos.map_or(next, |pos| pos.line()) }
@@ -393,10 +394,7 @@ fn unread(next: u64, err: csv::Error) -> FileError {
                 None => FileError::Unread { line: next.saturating_sub(1), source },
             }
         }
-        other => {
-            let source = io::Error::other(format!("{other:?}"));
-            FileError::Unread { line: next.saturating_sub(1), source }
-        }
+        _ => FileError::NotText { line: next },
     }
 }
 

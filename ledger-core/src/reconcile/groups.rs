@@ -15,6 +15,9 @@ use crate::money::MoneyError;
 /// Seats by their number: how often they are charged, less how often they are credited.
 type Balance = BTreeMap<Decimal, i64>;
 
+/// Lines by their places, with their seats.
+type Legs = Vec<(usize, Decimal)>;
+
 /// Changes of seats over the same days.
 #[derive(Default)]
 struct Changes<'a> {
@@ -143,19 +146,26 @@ fn net_of(legs: &[&OurLine]) -> Result<Option<OurLine>, MoneyError> {
     Ok(Some(OurLine { quantity, subtotal, ..(*first).clone() }))
 }
 
+/// Lines of one kind for the same seats and days.
+#[derive(Default)]
+struct Parts {
+    theirs: Vec<usize>,
+    ours: Vec<usize>,
+}
+
 /// Finds several lines of theirs for one of ours: parts of an offer that are billed each by itself.
 /// Source: domain, section 4.4.
 pub(super) fn split(open: &mut Open<'_>) -> Result<(), MoneyError> {
-    let mut parts: BTreeMap<(Family, Days, Decimal), (Vec<usize>, Vec<usize>)> = BTreeMap::new();
+    let mut parts: BTreeMap<(Family, Days, Decimal), Parts> = BTreeMap::new();
     for (place, their) in open.theirs() {
         let of = (their.family(), days_of(their.period), their.quantity.normalize());
-        parts.entry(of).or_default().0.push(place);
+        parts.entry(of).or_default().theirs.push(place);
     }
     for (place, our) in open.ours() {
         let of = (our.family(), days_of(our.period), Decimal::from(our.quantity).normalize());
-        parts.entry(of).or_default().1.push(place);
+        parts.entry(of).or_default().ours.push(place);
     }
-    for (theirs, ours) in parts.into_values() {
+    for Parts { theirs, ours } in parts.into_values() {
         let ([place], 2..) = (ours.as_slice(), theirs.len()) else { continue };
         let Some(our) = open.our(*place) else { continue };
         let lines = || theirs.iter().filter_map(|place| open.their(*place));
@@ -195,8 +205,7 @@ pub(super) fn split(open: &mut Open<'_>) -> Result<(), MoneyError> {
 
 /// Finds changes of seats that only one side has: as many credits as charges.
 pub(super) fn missing_changes(open: &mut Open<'_>) -> Result<(), MoneyError> {
-    let mut changes: BTreeMap<(bool, Days, Option<SmolStr>), Vec<(usize, Decimal)>> =
-        BTreeMap::new();
+    let mut changes: BTreeMap<(bool, Days, Option<SmolStr>), Legs> = BTreeMap::new();
     for (place, their) in open.theirs().filter(|(_, their)| their.family() == Family::Seats) {
         let of = (true, days_of(their.period), their.reference.clone());
         changes.entry(of).or_default().push((place, their.quantity));

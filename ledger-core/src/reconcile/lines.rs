@@ -174,16 +174,23 @@ impl Family {
         }
         let end = plain.iter().position(|byte| *byte == 0).unwrap_or(plain.len());
         match plain.get(..end).unwrap_or_default() {
-            b"new" | b"newpurchasecyclefee" | b"activationfee" => Self::New,
-            b"proratefeeswhenpurchase" | b"proratefeeswhenactivate" => Self::New,
+            b"new"
+            | b"newpurchasecyclefee"
+            | b"activationfee"
+            | b"proratefeeswhenpurchase"
+            | b"proratefeeswhenactivate" => Self::New,
             b"renew" | b"proratefeeswhenrenew" => Self::Renew,
             b"cyclecharge" | b"cyclefee" => Self::Cycle,
             b"addquantity" | b"removequantity" | b"cycleinstanceprorate" => Self::Seats,
-            b"convert" | b"movequantity" => Self::Upgrade,
-            b"proratefeeswhenconvert" | b"proratefeeswhenconvertaway" => Self::Upgrade,
-            b"proratefeeswhenconverttonew" => Self::Upgrade,
-            b"cancelimmediate" | b"cancelfee" | b"cancelinstanceprorate" => Self::Cancel,
-            b"proratefeeswhencancel" => Self::Cancel,
+            b"convert"
+            | b"movequantity"
+            | b"proratefeeswhenconvert"
+            | b"proratefeeswhenconvertaway"
+            | b"proratefeeswhenconverttonew" => Self::Upgrade,
+            b"cancelimmediate"
+            | b"cancelfee"
+            | b"cancelinstanceprorate"
+            | b"proratefeeswhencancel" => Self::Cancel,
             b"changebillingplan" => Self::Plan,
             b"customercredit" | b"extendterm" => Self::Foreign,
             _ => Self::Unknown,

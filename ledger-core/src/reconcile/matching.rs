@@ -28,14 +28,48 @@ pub struct Reconciler {
     /// At the first of equal hashes: how many of them are taken; these come first.
     taken: Vec<usize>,
     is_taken: Vec<bool>,
-    customers: BTreeSet<SmolStr>,
-    /// The only customer with a subscription; `None`: there are several. Built when it is needed.
-    owners: Option<BTreeMap<SmolStr, Option<SmolStr>>>,
+    /// Built when a line of theirs has no equal.
+    names: Option<Names>,
     left: BTreeMap<(Owner, Currency), Vec<TheirLine>>,
     sums: BTreeMap<Currency, Sums>,
     differences: Vec<Difference>,
     untaxed: u64,
     key: Vec<u8>,
+}
+
+/// Who has what in the ledger, without case.
+#[derive(Debug, Default)]
+struct Names {
+    customers: BTreeSet<SmolStr>,
+    /// The only customer with a subscription; `None`: there are several.
+    owners: BTreeMap<SmolStr, Option<SmolStr>>,
+}
+
+impl Names {
+    fn of(ours: &[OurLine]) -> Self {
+        let mut names = Self::default();
+        for our in ours {
+            let customer = lower(our.customer.as_str());
+            let subscription = lower(our.subscription.as_str());
+            let owner =
+                names.owners.entry(subscription).or_insert_with(|| Some(customer.clone()));
+            if owner.as_ref() != Some(&customer) {
+                *owner = None;
+            }
+            names.customers.insert(customer);
+        }
+        names
+    }
+
+    /// The customer of a line; where the vendor has another name for it, the only one of ours with that
+    /// subscription.
+    fn customer_of(&self, their: &TheirLine) -> SmolStr {
+        let named = lower(&their.customer);
+        if self.customers.contains(&named) {
+            return named;
+        }
+        self.owners.get(&lower(&their.subscription)).cloned().flatten().unwrap_or(named)
+    }
 }
 
 /// What makes a line of theirs and one of ours the same.
@@ -96,32 +130,16 @@ impl Reconciler {
     pub fn new(ours: Vec<OurLine>) -> Result<Self, MoneyError> {
         let (mut key, mut index) = (Vec::new(), Vec::with_capacity(ours.len()));
         let mut sums: BTreeMap<Currency, Sums> = BTreeMap::new();
-        let mut customers: BTreeSet<SmolStr> = BTreeSet::new();
         for (place, our) in ours.iter().enumerate() {
             index.push((Same::of(our).hash(&mut key), place));
             let sum = &mut sums.entry(our.currency).or_default().ours;
             *sum = sum.checked_add(our.subtotal).ok_or(MoneyError::Overflow)?;
-            if !customers.contains(our.customer.as_str()) {
-                customers.insert(lower(our.customer.as_str()));
-            }
         }
         index.sort_unstable();
         let (taken, is_taken) = (vec![0; index.len()], vec![false; ours.len()]);
         let (left, differences) = (BTreeMap::new(), Vec::new());
-        let (owners, untaxed) = (None, 0);
-        Ok(Self {
-            ours,
-            index,
-            taken,
-            is_taken,
-            customers,
-            owners,
-            left,
-            sums,
-            differences,
-            untaxed,
-            key,
-        })
+        let (names, untaxed) = (None, 0);
+        Ok(Self { ours, index, taken, is_taken, names, left, sums, differences, untaxed, key })
     }
 
     /// Compares a line of the file: it is done with when the ledger has the same.
@@ -134,15 +152,18 @@ impl Reconciler {
         let sums = self.sums.entry(their.currency).or_default();
         sums.lines = sums.lines.saturating_add(1);
         sums.theirs = sums.theirs.checked_add(total).ok_or(MoneyError::Overflow)?;
-        let customer = self.customer_of(&their);
-        match self.take(&their, &customer) {
-            Some(place) => self.agree(their, place),
-            None => {
-                let owner = (customer, lower(&their.subscription));
-                self.left.entry((owner, their.currency)).or_default().push(their);
-                Ok(())
-            }
+        if let Some(place) = self.take(&their, &their.customer) {
+            return self.agree(their, place);
         }
+        let names = self.names.get_or_insert_with(|| Names::of(&self.ours));
+        let customer = names.customer_of(&their);
+        let is_other = !customer.eq_ignore_ascii_case(&their.customer);
+        if is_other && let Some(place) = self.take(&their, &customer) {
+            return self.agree(their, place);
+        }
+        let owner = (customer, lower(&their.subscription));
+        self.left.entry((owner, their.currency)).or_default().push(their);
+        Ok(())
     }
 
     /// Looks closer at what is left, and adds everything up.
@@ -179,17 +200,6 @@ impl Reconciler {
             self.differences.extend(differences);
         }
         Reconciliation::proven(self.sums, self.differences, self.untaxed)
-    }
-
-    /// The customer of a line, without case; where the vendor has another name for it, the only one of
-    /// ours with that subscription.
-    fn customer_of(&mut self, their: &TheirLine) -> SmolStr {
-        let named = lower(&their.customer);
-        if self.customers.contains(&named) {
-            return named;
-        }
-        let owners = self.owners.get_or_insert_with(|| owners(&self.ours));
-        owners.get(&lower(&their.subscription)).cloned().flatten().unwrap_or(named)
     }
 
     /// Takes the line of ours that is the same: rather one with the same reference and type.
@@ -247,20 +257,6 @@ impl Reconciler {
         self.differences.extend(tax_difference(vec![their], &[our])?);
         Ok(())
     }
-}
-
-fn owners(ours: &[OurLine]) -> BTreeMap<SmolStr, Option<SmolStr>> {
-    let mut owners: BTreeMap<SmolStr, Option<SmolStr>> = BTreeMap::new();
-    for our in ours {
-        let customer = lower(our.customer.as_str());
-        let owner = owners
-            .entry(lower(our.subscription.as_str()))
-            .or_insert_with(|| Some(customer.clone()));
-        if owner.as_ref() != Some(&customer) {
-            *owner = None;
-        }
-    }
-    owners
 }
 
 pub(super) fn lower(text: &str) -> SmolStr {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use smol_str::SmolStr;
 
 use super::lines::{OurLine, TheirLine};
+use super::settle::sum;
 use crate::customer::{CauseTotal, DifferenceCause, ReconciliationTotal};
 use crate::money::{Currency, MoneyError};
 
@@ -101,10 +102,7 @@ impl Reconciliation {
         let mut totals = Vec::new();
         for (currency, sums) in sums {
             let causes = causes.remove(&currency).unwrap_or_default();
-            let amounts = causes.values();
-            let explained =
-                amounts.fold(Some(Decimal::ZERO), |sum, cause| sum?.checked_add(cause.amount));
-            let explained = explained.ok_or(MoneyError::Overflow)?;
+            let explained = sum(causes.values().map(|cause| cause.amount))?;
             let Sums { lines, matched, theirs, ours } = sums;
             let difference = theirs.checked_sub(ours).ok_or(MoneyError::Overflow)?;
             if difference != explained {

@@ -155,7 +155,9 @@ impl<R: Read> PlainEnds<R> {
             return Ok((1, put(out, b"\n")));
         }
         let plain = text.get(..text.len().min(out.len())).unwrap_or_default();
-        let end = plain.iter().position(|byte| *byte == b'\r').unwrap_or(plain.len());
+        // Most files have none, which is quickly seen.
+        let returns = if plain.contains(&b'\r') { plain } else { &[] };
+        let end = returns.iter().position(|byte| *byte == b'\r').unwrap_or(plain.len());
         let plain = plain.get(..end).unwrap_or_default();
         self.is_ended = plain.last() == Some(&b'\n');
         Ok((plain.len(), put(out, plain)))

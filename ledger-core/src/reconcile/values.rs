@@ -115,7 +115,7 @@ pub(super) fn day(text: &str, known: Option<DateOrder>) -> Result<NaiveDate, Unc
     let date = date_part(text);
     let time = text.get(date.len()..).unwrap_or_default();
     let is_time = |c: char| c.is_ascii_digit() || " :.TZAPMapm+-".contains(c);
-    if !time.chars().all(is_time) {
+    if !matches!(time, "" | "T00:00:00Z") && !time.chars().all(is_time) {
         return Err(Unclear::Wrong);
     }
     if time.contains(['+', '-']) {
