@@ -483,8 +483,8 @@ fn a_damaged_file_is_refused_with_the_place_of_the_damage_and_nothing_is_recorde
         lines.join("\n").into_bytes()
     };
     let third = plain.lines().nth(2).unwrap();
-    let huge = format!("{}\"{}\n", third, "x".repeat(400_000));
-    let open = format!("\"{}", third);
+    let huge = format!("{third}\"{}\n", "x".repeat(400_000));
+    let open = format!("\"{third}");
     let swapped = third.replace("2026-03", "2026-13");
     let foreign = third.replace(",EUR,,", ",XAU,,").replace(",USD,,", ",XAU,,");
     let cases: [(&str, Vec<u8>, &str); 14] = [

@@ -84,7 +84,7 @@ async fn billed(args: &ReconcileArgs) -> Result<(Vec<OurLine>, u64), Failure> {
         let is_asked = args.customer.is_empty() || args.customer.contains(&line.charge.customer);
         let is_currency = args.currency.is_none_or(|only| only == line.billed.currency);
         if line.period == args.period && is_asked && is_currency {
-            ours.push(OurLine::of(&line).map_err(|err| too_large(&err))?);
+            ours.push(OurLine::of(&line).map_err(too_large)?);
         }
         Ok(())
     };
@@ -130,11 +130,11 @@ fn compare(
     };
     let reading = Reading { forms, currency: args.currency };
     let mut file = InvoiceFile::open(again, reading).map_err(|err| wrong(&err))?;
-    let mut reconciler = Reconciler::new(ours).map_err(|err| too_large(&err))?;
+    let mut reconciler = Reconciler::new(ours).map_err(too_large)?;
     while let Some(their) = file.next() {
         let their = their.map_err(|err| wrong(&err))?;
         if is_asked(&their) {
-            reconciler.add(their).map_err(|err| too_large(&err))?;
+            reconciler.add(their).map_err(too_large)?;
         }
         if file.notes().lines.is_multiple_of(LINES_PER_PROGRESS) {
             output.progress("comparing", read.get(), total);
@@ -142,7 +142,7 @@ fn compare(
     }
     output.progress_end();
     let found = reconciler.finish().map_err(|err| match err {
-        Uncompared::Money(err) => too_large(&err),
+        Uncompared::Money(err) => too_large(err),
         Uncompared::Unbalanced { .. } => Failure::Damage(err.to_string()),
     })?;
     Ok((found, file.notes().clone()))
@@ -214,6 +214,6 @@ fn unreadable(file: &Path, err: &io::Error) -> Failure {
     Failure::Source(format!("{} cannot be read: {err}", file.display()))
 }
 
-fn too_large(err: &MoneyError) -> Failure {
+fn too_large(err: MoneyError) -> Failure {
     Failure::Damage(err.to_string())
 }
