@@ -3,6 +3,7 @@
 mod billing;
 mod export;
 mod import;
+mod reconcile;
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use self::import::{
     ForecastArgs, ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb,
     UnderArgs, WhatIfArgs,
 };
+pub use self::reconcile::{DatesArg, DecimalArg, ReconcileArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -101,6 +103,9 @@ pub enum Verb {
     /// Bring what is known elsewhere into a ledger; each part once, however often it is run.
     #[command(subcommand, before_help = import::EXAMPLES, after_help = import::NOTES)]
     Import(ImportVerb),
+    /// Compare a vendor's invoice file with the ledger, and name the cause of every difference.
+    #[command(before_help = reconcile::EXAMPLES, after_help = reconcile::NOTES)]
+    Reconcile(ReconcileArgs),
     /// Decide a customer's history again under another catalogue or other rules, and compare.
     WhatIf(WhatIfArgs),
     /// Tell what will be charged, and which terms begin, if nobody changes anything.

@@ -40,6 +40,7 @@ impl<'a> Output<'a> {
     }
 
     /// Where results go, for a result that is a file.
+    /// Where results go, for what is written piece by piece.
     pub fn results(&mut self) -> &mut (dyn Write + Send) {
         self.results
     }

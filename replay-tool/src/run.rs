@@ -8,8 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
 use crate::commands::{
-    backup, bench, checkpoint, conformance, explain, export, forecast, history, import, prove,
-    rebuild, scenario, state, statement, verify, what_if,
+    backup, bench, checkpoint, conformance, explain, export, forecast, history, import, prove, rebuild, reconcile, scenario, state, statement, verify, what_if,
 };
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -55,6 +54,8 @@ fn runtime(verb: &Verb) -> io::Result<Runtime> {
         | Verb::WhatIf(_)
         | Verb::Forecast(_)
         | Verb::Export(_) => Builder::new_current_thread(),
+        | Verb::Reconcile(_)
+        | Verb::WhatIf(_) => Builder::new_current_thread(),
     };
     builder.enable_all().build()
 }
@@ -75,6 +76,7 @@ async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Verb::CheckProof(args) => prove::check(args, cli.json, output),
         Verb::RotateKey(args) => checkpoint::rotate_key(args, cli.json, output).await,
         Verb::Import(verb) => import::import(verb, cli.json, output).await,
+        Verb::Reconcile(args) => reconcile::reconcile(args, cli.json, output).await,
         Verb::WhatIf(args) => what_if::what_if(args, cli.json, output).await,
         Verb::Forecast(args) => forecast::forecast(args, cli.json, output).await,
         Verb::Bench(verb) => bench::bench(verb, cli.json, output).await,

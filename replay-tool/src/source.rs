@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use ledger_core::billing::{BillError, BilledLine, Books, Charge, Meters, learn_billing};
 use ledger_core::catalogue::Catalogues;
 use ledger_core::commit::SealedCommit;
-use ledger_core::customer::learn;
+use ledger_core::customer::{Event, learn};
 use ledger_core::error::chain;
 use ledger_core::folder::{DataFolder, FolderError};
 use ledger_core::ids::{BackupName, CommandId, CustomerId, StreamId};
@@ -223,6 +223,20 @@ impl Source {
         until: NaiveDate,
         visit: &mut dyn FnMut(BilledLine) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
+        self.each_line_through(until, visit).await.map(|_| ())
+    }
+
+    /// The same; returns the position of the last commit that could charge something.
+    ///
+    /// # Errors
+    ///
+    /// As [`each_line`](Self::each_line).
+    pub async fn each_line_through(
+        &self,
+        until: NaiveDate,
+        visit: &mut dyn FnMut(BilledLine) -> Result<(), Failure>,
+    ) -> Result<u64, Failure> {
+        let mut through = 0;
         let books = self.books().await?;
         self.read_lines(&books, until, &mut |read| match read {
             Read::Line(line) => visit(*line),
@@ -262,6 +276,10 @@ impl Source {
                 found = recorded.events.iter().fold(std::mem::take(&mut found), learn);
             }
             bill(meters.add(&recorded), visit)
+            let is_comparison = |event: &Event| matches!(event, Event::ReconciliationRecorded(_));
+            if !recorded.events.iter().all(is_comparison) {
+                through = position;
+            bill(meters.add(&recorded))
         })
         .await?;
         while let Some(charges) = meters.settle_next(until) {
@@ -314,6 +332,7 @@ impl Source {
                 Err(err) => Err(err),
             },
         }
+        Ok(through)
     }
 
     /// Hands every commit of a book to `visit`, in order of position.

@@ -13,6 +13,7 @@ pub mod import;
 pub mod opening;
 pub mod prove;
 pub mod rebuild;
+pub mod reconcile;
 pub mod scenario;
 pub mod state;
 pub mod statement;
