@@ -39,7 +39,6 @@ impl<'a> Output<'a> {
         writeln!(self.results, "{line}")
     }
 
-    /// Where results go, for a result that is a file.
     /// Where results go, for what is written piece by piece.
     pub fn results(&mut self) -> &mut (dyn Write + Send) {
         self.results

@@ -8,7 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
 use crate::commands::{
-    backup, bench, checkpoint, conformance, explain, export, forecast, history, import, prove, rebuild, reconcile, scenario, state, statement, verify, what_if,
+    backup, bench, checkpoint, conformance, explain, export, forecast, history, import, prove,
+    rebuild, reconcile, scenario, state, statement, verify, what_if,
 };
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -53,9 +54,8 @@ fn runtime(verb: &Verb) -> io::Result<Runtime> {
         | Verb::Import(_)
         | Verb::WhatIf(_)
         | Verb::Forecast(_)
-        | Verb::Export(_) => Builder::new_current_thread(),
-        | Verb::Reconcile(_)
-        | Verb::WhatIf(_) => Builder::new_current_thread(),
+        | Verb::Export(_)
+        | Verb::Reconcile(_) => Builder::new_current_thread(),
     };
     builder.enable_all().build()
 }

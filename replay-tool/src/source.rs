@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use ledger_core::billing::{BillError, BilledLine, Books, Charge, Meters, learn_billing};
 use ledger_core::catalogue::Catalogues;
 use ledger_core::commit::SealedCommit;
-use ledger_core::customer::{Event, learn};
+use ledger_core::customer::learn;
 use ledger_core::error::chain;
 use ledger_core::folder::{DataFolder, FolderError};
 use ledger_core::ids::{BackupName, CommandId, CustomerId, StreamId};
@@ -193,25 +193,6 @@ impl Source {
         }
     }
 
-    /// The day that it is in the ledger: that of the server's clock, or of the last commit in a folder.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure`] when it cannot be read.
-    pub async fn today(&self) -> Result<NaiveDate, Failure> {
-        match self {
-            Self::Folder(folder) => {
-                let latest = open_ledger(folder).await?.latest();
-                Ok(latest.map_or(NaiveDate::MIN, |latest| latest.date_naive()))
-            }
-            Self::Server(server) => {
-                let answer = server.get("/v1/clock", [])?;
-                let clock: Clock = serde_json::from_str(&answer).map_err(|err| garbled(&err))?;
-                Ok(clock.now.date_naive())
-            }
-        }
-    }
-
     /// Hands every charge of `until` or earlier to `visit`, as it is billed: in the order of the log, and
     /// then, by customer, the charge cycles that have begun since.
     ///
@@ -236,13 +217,20 @@ impl Source {
         until: NaiveDate,
         visit: &mut dyn FnMut(BilledLine) -> Result<(), Failure>,
     ) -> Result<u64, Failure> {
-        let mut through = 0;
         let books = self.books().await?;
+        let mut through = 0;
         self.read_lines(&books, until, &mut |read| match read {
             Read::Line(line) => visit(*line),
-            Read::Commit(..) => Ok(()),
+            Read::Commit(position, sealed) => {
+                let events = &sealed.commit().events;
+                if !events.iter().all(|event| event.name == "ReconciliationRecorded") {
+                    through = position;
+                }
+                Ok(())
+            }
         })
-        .await
+        .await?;
+        Ok(through)
     }
 
     /// The same as [`each_line`](Self::each_line) with `books` that were read before; shows every commit
@@ -276,10 +264,6 @@ impl Source {
                 found = recorded.events.iter().fold(std::mem::take(&mut found), learn);
             }
             bill(meters.add(&recorded), visit)
-            let is_comparison = |event: &Event| matches!(event, Event::ReconciliationRecorded(_));
-            if !recorded.events.iter().all(is_comparison) {
-                through = position;
-            bill(meters.add(&recorded))
         })
         .await?;
         while let Some(charges) = meters.settle_next(until) {
@@ -332,7 +316,6 @@ impl Source {
                 Err(err) => Err(err),
             },
         }
-        Ok(through)
     }
 
     /// Hands every commit of a book to `visit`, in order of position.
@@ -721,11 +704,6 @@ fn detail(body: &mut ureq::Body) -> String {
 }
 
 /// Where a server's clock stands.
-#[derive(Deserialize)]
-struct Clock {
-    now: DateTime<Utc>,
-}
-
 #[derive(Deserialize)]
 struct Clock {
     now: DateTime<Utc>,

@@ -14,9 +14,7 @@ use flate2::write::GzEncoder;
 use invoice::{Book, COLUMNS_2023, COLUMNS_LEGACY, PERIOD, Vendor, columns_2026, csv};
 use ledger_core::customer::DifferenceCause;
 use ledger_core::money::RoundingPolicy;
-use ledger_core::reconcile::{
-    Difference, InvoiceFile, OurLine, Reading, Reconciler, sha256_of,
-};
+use ledger_core::reconcile::{Difference, InvoiceFile, OurLine, Reading, Reconciler, sha256_of};
 use proptest::prelude::*;
 use replay_tool::exit::Exit;
 use rust_decimal::Decimal;
@@ -91,8 +89,13 @@ fn an_invoice_of_what_was_billed_agrees_in_every_form_of_the_file() {
     agrees("backwards", csv(COLUMNS_2023, &backwards), &[]);
     agrees("2026", csv(&columns_2026(), &LINES), &[]);
     agrees("drift", csv(&COLUMNS_2023.replace("ReferenceID", "Reference Id"), &LINES), &[]);
-    agrees("upper", csv(&COLUMNS_2023.to_uppercase(), &[]).trim().to_owned() + "\n"
-        + plain.split_once('\n').unwrap().1, &[]);
+    agrees(
+        "upper",
+        csv(&COLUMNS_2023.to_uppercase(), &[]).trim().to_owned()
+            + "\n"
+            + plain.split_once('\n').unwrap().1,
+        &[],
+    );
     agrees("marked", format!("\u{feff}{plain}"), &[]);
     agrees("windows", plain.replace('\n', "\r\n"), &[]);
     agrees("utf-16", utf_16(&plain), &[]);
@@ -123,7 +126,9 @@ fn an_invoice_agrees_through_all_that_spreadsheets_do_to_values() {
     });
     agrees("excel", excel, &[]);
     let german = divided(COLUMNS_2023, ";", |line, column| match column {
-        "Subtotal" | "TaxTotal" | "UnitPrice" | "PCToBCExchangeRate" => grouped(&line.value(column)),
+        "Subtotal" | "TaxTotal" | "UnitPrice" | "PCToBCExchangeRate" => {
+            grouped(&line.value(column))
+        }
         "ChargeStartDate" | "ChargeEndDate" => {
             let day = line.value(column);
             format!("{}.{}.{}", &day[8..10], &day[5..7], &day[..4])
@@ -159,8 +164,7 @@ fn grouped(number: &str) -> String {
 
 #[test]
 fn a_legacy_file_agrees() {
-    let euros: Vec<Vendor> =
-        LINES.iter().filter(|line| line.rate.is_none()).cloned().collect();
+    let euros: Vec<Vendor> = LINES.iter().filter(|line| line.rate.is_none()).cloned().collect();
     let legacy: Vec<Vendor> = euros
         .into_iter()
         .map(|line| Vendor {
@@ -463,11 +467,13 @@ fn what_can_be_read_in_two_ways_is_asked_for() {
     assert_eq!(answer.exit, Exit::Found);
     let told = "line 2, column UnitPrice: \"9.408\" is more than one number: say with --decimal";
     assert!(answer.err.contains(told), "{}", answer.err);
-    let answer = reconciled("number", only("UnitPrice", "9.408"), &["--decimal", "comma", "--json"]);
+    let answer =
+        reconciled("number", only("UnitPrice", "9.408"), &["--decimal", "comma", "--json"]);
     assert_eq!(answer.json()[0]["theirs"][0]["unit_price"], "9408");
     let day = only("ChargeStartDate", "03/04/2026");
     let answer = reconciled("day", &day, &[]);
-    let told = "line 2, column ChargeStartDate: \"03/04/2026\" is more than one day: say with --dates";
+    let told =
+        "line 2, column ChargeStartDate: \"03/04/2026\" is more than one day: say with --dates";
     assert!(answer.err.contains(told), "{}", answer.err);
     let answer = reconciled("day", &day, &["--dates", "month-first", "--json"]);
     assert_eq!(answer.json()[0]["theirs"][0]["period"]["start"], "2026-03-04");
@@ -495,7 +501,11 @@ fn a_damaged_file_is_refused_with_the_place_of_the_damage_and_nothing_is_recorde
         ("packed-empty", packed(""), "the file is empty"),
         ("header", plain.lines().next().unwrap().into(), "has a header and no lines"),
         ("workbook", b"PK\x03\x04\x00\x00workbook".to_vec(), "is not text"),
-        ("latin", at(3, "").iter().copied().chain([0xE9, b',', 0xFF]).collect(), "is neither UTF-8"),
+        (
+            "latin",
+            at(3, "").iter().copied().chain([0xE9, b',', 0xFF]).collect(),
+            "is neither UTF-8",
+        ),
         ("column", plain.replacen("Subtotal", "Sum", 1).into_bytes(), "the header lacks Subtotal"),
         ("twice", plain.replacen("SkuName", "skuid", 1).into_bytes(), "has skuid twice"),
         ("few", at(3, "a,b,c"), "line 3 has 3 fields, and the header 46"),
@@ -557,7 +567,11 @@ fn customers_and_currencies_can_be_compared_by_themselves_and_written_to_a_file(
     ];
     assert_eq!(rows, expected.map(|(cause, of)| (cause.to_owned(), of.to_owned())));
     let answer = reconciled("invoice.csv", &content, &["--currency", "USD"]);
-    assert!(answer.out.contains("in USD: 14 of 17") && !answer.out.contains("EUR:"), "{}", answer.out);
+    assert!(
+        answer.out.contains("in USD: 14 of 17") && !answer.out.contains("EUR:"),
+        "{}",
+        answer.out
+    );
 }
 
 #[test]

@@ -138,13 +138,15 @@ impl OurLine {
 
     pub(super) const fn family(&self) -> Family {
         match self.charge_type {
-            ChargeType::New => Family::New,
+            ChargeType::New | ChargeType::ProrateFeesWhenActivate => Family::New,
             ChargeType::Renew => Family::Renew,
             ChargeType::CycleCharge => Family::Cycle,
             ChargeType::AddQuantity | ChargeType::RemoveQuantity => Family::Seats,
             ChargeType::Convert | ChargeType::MoveQuantity => Family::Upgrade,
-            ChargeType::CancelImmediate => Family::Cancel,
+            ChargeType::CancelImmediate | ChargeType::ProrateFeesWhenCancel => Family::Cancel,
             ChargeType::ChangeBillingPlan => Family::Plan,
+            ChargeType::CustomerCredit => Family::Credit,
+            ChargeType::ExtendTerm => Family::Trial,
         }
     }
 }
@@ -159,8 +161,8 @@ pub(super) enum Family {
     Upgrade,
     Cancel,
     Plan,
-    /// Known, and never a charge of this ledger.
-    Foreign,
+    Credit,
+    Trial,
     Unknown,
 }
 
@@ -192,7 +194,8 @@ impl Family {
             | b"cancelinstanceprorate"
             | b"proratefeeswhencancel" => Self::Cancel,
             b"changebillingplan" => Self::Plan,
-            b"customercredit" | b"extendterm" => Self::Foreign,
+            b"customercredit" => Self::Credit,
+            b"extendterm" => Self::Trial,
             _ => Self::Unknown,
         }
     }

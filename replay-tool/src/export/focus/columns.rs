@@ -251,7 +251,11 @@ fn frequency(row: &Row) -> &'static str {
             | ChargeType::Convert
             | ChargeType::MoveQuantity
             | ChargeType::CancelImmediate
-            | ChargeType::ChangeBillingPlan,
+            | ChargeType::ChangeBillingPlan
+            | ChargeType::CustomerCredit
+            | ChargeType::ExtendTerm
+            | ChargeType::ProrateFeesWhenCancel
+            | ChargeType::ProrateFeesWhenActivate,
         )
         | None => "One-Time",
     }
