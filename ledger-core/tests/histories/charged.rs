@@ -137,7 +137,7 @@ impl Charged {
                     let from = day.max(s.term.start);
                     let cycle = charge_cycle(s.cycle_anchor, s.plan.billing, s.anchor, from);
                     let until = cycle.unwrap().end.min(s.term.end);
-                    let is_charged = !s.is_trial() && day <= until;
+                    let is_charged = !s.is_trial() && !s.billing_stopped && day <= until;
                     let seats = if is_charged { i64::from(e.quantity) } else { 0 };
                     let taken_over = self.seats_of(&e.subscription);
                     taken_over.elsewhere(seats, day, until);
@@ -256,8 +256,8 @@ impl Seats {
     }
 
     /// Every day is charged once: for its seats, or not at all.
-    fn are_charged(&self, charges: &[&Charge], last: NaiveDate) -> Result<(), Broken> {
-        for charge in charges.iter().filter(|charge| is_cycle(charge)) {
+    fn are_charged(&self, lines: &[&Charge], last: NaiveDate) -> Result<(), Broken> {
+        for charge in lines.iter().filter(|charge| is_cycle(charge)) {
             let start = charge.line.period.start;
             let held = |day| self.held(day);
             // What is changed on that day is changed after the cycle was charged.
@@ -270,12 +270,12 @@ impl Seats {
         let mut changes = self.besides.clone();
         // What is credited is what was charged, at its price.
         let mut by_price: BTreeMap<(&str, Decimal), BTreeMap<NaiveDate, i64>> = BTreeMap::new();
-        for charge in charges {
+        for charge in lines {
             let line = &charge.line;
             let of_price = by_price.entry((line.offer.as_str(), line.unit_price)).or_default();
-            for changes in [&mut changes, of_price] {
-                *changes.entry(line.period.start).or_default() += line.quantity;
-                *changes.entry(next(line.period.end)).or_default() -= line.quantity;
+            for days in [&mut changes, of_price] {
+                *days.entry(line.period.start).or_default() += line.quantity;
+                *days.entry(next(line.period.end)).or_default() -= line.quantity;
             }
         }
         let days: BTreeSet<NaiveDate> =

@@ -227,9 +227,11 @@ impl World {
         }
         let events = events?;
         self.advice.extend(advised);
-        let mut account = self.account.clone();
-        account.happen(&self.context(now, effective_at, actor), command, &events)?;
+        let empty = Account::new(self.customer_id.clone());
+        let mut account = std::mem::replace(&mut self.account, empty);
+        let charged = account.happen(&self.context(now, effective_at, actor), command, &events);
         self.account = account;
+        charged?;
         self.state = events.iter().fold(self.state.take(), evolve);
         self.history.extend(events.iter().cloned());
         Ok(events)
