@@ -252,6 +252,9 @@ fn filled(path: &str) -> String {
         .replace("{group}", "g1")
         .replace("{request}", "q1")
         .replace("{programme}", "nce")
+        .replace("{period}", "2026-03")
+        .replace("{number}", "1")
+        .replace("{reseller}", "r")
 }
 
 #[tokio::test]
