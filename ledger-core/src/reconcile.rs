@@ -11,6 +11,8 @@ mod matching;
 mod pairs;
 mod report;
 mod settle;
+#[cfg(test)]
+mod tests;
 mod unpack;
 mod values;
 
