@@ -10,6 +10,7 @@ mod lines;
 mod matching;
 mod pairs;
 mod report;
+mod rows;
 mod settle;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
 use crate::commands::{
-    backup, bench, checkpoint, history, import, prove, rebuild, reconcile, scenario, state, verify, what_if,
+    backup, bench, checkpoint, history, import, prove, rebuild, reconcile, scenario, state, verify,
+    what_if,
 };
 use crate::exit::{Exit, Failure};
 use crate::output::Output;

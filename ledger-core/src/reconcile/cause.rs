@@ -131,7 +131,11 @@ pub(super) fn explain(their: &TheirLine, our: &OurLine) -> (DifferenceCause, Str
             return (DifferenceCause::RoundingPolicy, told);
         }
         None => {
-            let told = format!("no hypothesis gives {}; ours is {}", their.subtotal, ours(Facts::of(our), our));
+            let told = format!(
+                "no hypothesis gives {}; ours is {}",
+                their.subtotal,
+                ours(Facts::of(our), our)
+            );
             return (DifferenceCause::Unknown, format!("{}; {told}", told_facts(their, our)));
         }
     };
@@ -221,9 +225,8 @@ fn days(stated: &[DifferenceCause], their: &TheirLine, our: &OurLine) -> Option<
     let whole = |cycle| Facts { days: cycle, cycle, ..own };
     let shifted = [own.days.saturating_add(1), own.days.saturating_sub(1)];
     let shifted = shifted.into_iter().map(|days| Facts { days, ..own });
-    let divided = CYCLES.into_iter().flat_map(|cycle| {
-        [Facts { cycle, ..own }, Facts { cycle, ..counted }]
-    });
+    let divided =
+        CYCLES.into_iter().flat_map(|cycle| [Facts { cycle, ..own }, Facts { cycle, ..counted }]);
     let mut tries = shifted.chain([whole(own.cycle)]).chain(divided);
     tries.find_map(|facts| {
         let policy = gives(their, facts, &[our.rounding])?;

@@ -69,9 +69,9 @@ fn same_in_the_end(open: &Open<'_>, changes: &Changes<'_>) -> Option<String> {
         is_seats && facts.amount(basis.rounding) == Some(their.subtotal)
     });
     let by_way = |quantities: Vec<Decimal>| {
-        let charged = quantities.into_iter().filter(|quantity| {
-            !quantity.is_sign_negative() && quantity != to
-        });
+        let charged = quantities
+            .into_iter()
+            .filter(|quantity| !quantity.is_sign_negative() && quantity != to);
         let way: Vec<_> = charged.map(|quantity| quantity.normalize().to_string()).collect();
         if way.is_empty() { "at once".to_owned() } else { format!("by way of {}", way.join(", ")) }
     };
@@ -221,11 +221,8 @@ pub(super) fn missing_changes(open: &mut Open<'_>) -> Result<(), MoneyError> {
         }
         let places: Vec<usize> = legs.iter().map(|(place, _)| *place).collect();
         let moved = sum(legs.iter().map(|(_, quantity)| *quantity))?.normalize();
-        let (theirs, ours, who): (&[usize], &[usize], _) = if is_theirs {
-            (&places, &[], "the ledger")
-        } else {
-            (&[], &places, "the file")
-        };
+        let (theirs, ours, who): (&[usize], &[usize], _) =
+            if is_theirs { (&places, &[], "the ledger") } else { (&[], &places, "the file") };
         let told = format!("{who} has no change by {moved} seats for {start} to {end}");
         open.differ((DifferenceCause::Quantity, told), theirs, ours)?;
     }

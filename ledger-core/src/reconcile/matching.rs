@@ -51,8 +51,7 @@ impl Names {
         for our in ours {
             let customer = lower(our.customer.as_str());
             let subscription = lower(our.subscription.as_str());
-            let owner =
-                names.owners.entry(subscription).or_insert_with(|| Some(customer.clone()));
+            let owner = names.owners.entry(subscription).or_insert_with(|| Some(customer.clone()));
             if owner.as_ref() != Some(&customer) {
                 *owner = None;
             }

@@ -152,9 +152,10 @@ fn among(
     }
     for place in unexplained {
         let Some(their) = open.their(place) else { continue };
-        let at = ours.iter().take(TRIED_MAX).position(|our| {
-            open.our(*our).is_some_and(|our| overlap(their.period, our.period))
-        });
+        let at = ours
+            .iter()
+            .take(TRIED_MAX)
+            .position(|our| open.our(*our).is_some_and(|our| overlap(their.period, our.period)));
         let Some(our) = at.and_then(|at| ours.remove(at)) else { continue };
         let Some(found) = open.our(our).map(|our| explain(their, our)) else { continue };
         open.differ(found, &[place], &[our])?;

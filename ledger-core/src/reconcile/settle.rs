@@ -141,7 +141,8 @@ impl<'a> Open<'a> {
             amount = add(amount, sub(follows, our_tax)?)?;
             let rest = sub(their_tax, follows)?;
             if !rest.is_zero() {
-                let told = format!("their tax on {subtotal} is {their_tax}; ours would be {follows}");
+                let told =
+                    format!("their tax on {subtotal} is {their_tax}; ours would be {follows}");
                 tax = difference((DifferenceCause::Tax, told), rest, theirs.clone(), &ours);
             }
         }
@@ -199,9 +200,9 @@ fn difference(
         let names = [our.customer.as_str(), our.subscription.as_str()].map(SmolStr::new);
         (names, our.currency)
     });
-    let of_theirs = theirs.first().map(|their| {
-        ([their.customer.clone(), their.subscription.clone()], their.currency)
-    });
+    let of_theirs = theirs
+        .first()
+        .map(|their| ([their.customer.clone(), their.subscription.clone()], their.currency));
     let ([customer, subscription], currency) = of_ours.or(of_theirs)?;
     let ours = ours.iter().map(|our| (*our).clone()).collect();
     Some(Difference { cause, customer, subscription, currency, amount, computation, theirs, ours })

@@ -183,5 +183,8 @@ fn a_customer_with_another_name_is_known_by_the_subscription() {
     let other = OurLine { customer: CustomerId::try_new("beta").unwrap(), ..our.clone() };
     let found = found(vec![their], vec![our, other]);
     let causes: Vec<_> = found.into_iter().map(|(cause, _)| cause).collect();
-    assert_eq!(causes, [DifferenceCause::OnlyTheirs, DifferenceCause::OnlyOurs, DifferenceCause::OnlyOurs]);
+    assert_eq!(
+        causes,
+        [DifferenceCause::OnlyTheirs, DifferenceCause::OnlyOurs, DifferenceCause::OnlyOurs]
+    );
 }

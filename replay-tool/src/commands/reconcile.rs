@@ -50,7 +50,8 @@ pub async fn reconcile(
     let (ours, through) = billed(args).await?;
     let (found, notes) = compare(args, ours, output)?;
     let name = args.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let shown = Shown { file: &name, sha256: &sha256, period: args.period, notes: &notes, found: &found };
+    let shown =
+        Shown { file: &name, sha256: &sha256, period: args.period, notes: &notes, found: &found };
     let form = match (json, args.csv) {
         (true, _) => Form::Json,
         (false, true) => Form::Csv,

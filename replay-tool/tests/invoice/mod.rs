@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use futures::executor::block_on;
 use ledger_core::billing::BilledLine;
@@ -20,6 +21,8 @@ use replay_tool::source::Source;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::support::{Answer, run};
 
 /// The period of the invoice.
 pub(crate) const PERIOD: &str = "2026-03";
@@ -65,21 +68,36 @@ impl Book {
         let book = Self { dir: TempDir::new().unwrap() };
         let mut seeds: Value = toml::from_str(SEEDS_TOML).unwrap();
         seeds["effective_from"] = json!("2020-01-01T00:00:00Z");
-        let mut story: Vec<Told> =
-            vec![("2026-01-01", "catalogue", json!({ "command": "ImportCatalogue", "catalogue": seeds }))];
+        let mut story: Vec<Told> = vec![(
+            "2026-01-01",
+            "catalogue",
+            json!({ "command": "ImportCatalogue", "catalogue": seeds }),
+        )];
         for (customer, reseller, market) in
             [("acme", "r1", "FR"), ("beta", "r2", "DE"), ("gamma", "r1", "AT")]
         {
-            story.push(("2026-01-01", customer, json!({ "command": "RegisterCustomer",
+            story.push((
+                "2026-01-01",
+                customer,
+                json!({ "command": "RegisterCustomer",
                 "name": customer, "reseller": reseller, "programme": "nce", "market": market,
-                "currency": "EUR" })));
+                "currency": "EUR" }),
+            ));
         }
-        story.push(("2026-01-01", "billing", json!({ "command": "SetBillingTerms",
+        story.push((
+            "2026-01-01",
+            "billing",
+            json!({ "command": "SetBillingTerms",
             "version": "terms-1", "from": "2026-01", "terms": { "issuer": "Partner",
-            "taxes": { "FR": "20" }, "margin_percent": "10", "currencies": { "r2": "USD" } } })));
-        story.push(("2026-01-01", "billing", json!({ "command": "ImportExchangeRates",
+            "taxes": { "FR": "20" }, "margin_percent": "10", "currencies": { "r2": "USD" } } }),
+        ));
+        story.push((
+            "2026-01-01",
+            "billing",
+            json!({ "command": "ImportExchangeRates",
             "id": "fx-1", "date": "2025-12-29", "from": "2026-01-01",
-            "rates": [{ "from": "EUR", "to": "USD", "rate": "1.0837" }] })));
+            "rates": [{ "from": "EUR", "to": "USD", "rate": "1.0837" }] }),
+        ));
         story.extend(bought());
         story.extend(changed());
         book.tell(&story);
@@ -123,8 +141,7 @@ impl Book {
 
     /// What the ledger bills in the period.
     pub(crate) fn billed(&self) -> Vec<BilledLine> {
-        let args =
-            SourceArgs { data: self.root(), url: None, tokens: None, token_file: None };
+        let args = SourceArgs { data: self.root(), url: None, tokens: None, token_file: None };
         let source = Source::open(&args).unwrap();
         let mut lines = Vec::new();
         let visit = &mut |line: BilledLine| {
@@ -139,8 +156,7 @@ impl Book {
 
     /// What was recorded of comparisons.
     pub(crate) fn reconciliations(&self) -> Vec<Value> {
-        let args =
-            SourceArgs { data: self.root(), url: None, tokens: None, token_file: None };
+        let args = SourceArgs { data: self.root(), url: None, tokens: None, token_file: None };
         let books = block_on(Source::open(&args).unwrap().books()).unwrap();
         books.reconciliations().iter().map(|recorded| json!(recorded)).collect()
     }
@@ -176,9 +192,7 @@ fn bought() -> Vec<Told> {
 
 /// What happens in March.
 fn changed() -> Vec<Told> {
-    let add = |subscription: &str, seats: u32| {
-        json!({ "command": "AddSeats", "subscription": subscription, "seats": seats })
-    };
+    let add = |subscription: &str, seats: u32| json!({ "command": "AddSeats", "subscription": subscription, "seats": seats });
     let promoted = |subscription: &str| {
         let mut bought = purchase(subscription, "office-365-e3", "annual", 12);
         bought["promotion"] = json!("spring-2026");
@@ -192,9 +206,14 @@ fn changed() -> Vec<Told> {
         ("2026-03-06", "gamma", purchase("gamma-left", "office-365-e3", "monthly", 4)),
         ("2026-03-06", "gamma", purchase("gamma-low", "office-365-e1", "monthly", 6)),
     ];
-    for (customer, name) in
-        [("acme", "00"), ("acme", "01"), ("acme", "02"), ("beta", "01"), ("gamma", "00"), ("gamma", "01")]
-    {
+    for (customer, name) in [
+        ("acme", "00"),
+        ("acme", "01"),
+        ("acme", "02"),
+        ("beta", "01"),
+        ("gamma", "00"),
+        ("gamma", "01"),
+    ] {
         all.push(("2026-03-08", customer, add(&format!("{customer}-{name}"), 3)));
     }
     // Twice on one day: the order of such changes is not told by their legs' sum.
@@ -203,12 +222,20 @@ fn changed() -> Vec<Told> {
         all.push(("2026-03-09", customer, add(&subscription, 2)));
         all.push(("2026-03-09", customer, add(&subscription, 5)));
     }
-    all.push(("2026-03-09", "gamma", json!({ "command": "RemoveSeats",
-        "subscription": "gamma-00", "seats": 2 })));
+    all.push((
+        "2026-03-09",
+        "gamma",
+        json!({ "command": "RemoveSeats",
+        "subscription": "gamma-00", "seats": 2 }),
+    ));
     all.push(("2026-03-10", "gamma", json!({ "command": "Cancel", "subscription": "gamma-left" })));
-    all.push(("2026-03-10", "gamma", json!({ "command": "Upgrade", "subscription": "gamma-low",
+    all.push((
+        "2026-03-10",
+        "gamma",
+        json!({ "command": "Upgrade", "subscription": "gamma-low",
         "target_offer": "office-365-e3", "into": { "new": { "subscription": "gamma-high",
-        "end_date": "coterminous" } } })));
+        "end_date": "coterminous" } } }),
+    ));
     all
 }
 
@@ -302,4 +329,29 @@ pub(crate) fn csv(columns: &str, lines: &[Vendor]) -> String {
     });
     let header = columns.replace(' ', "");
     [header].into_iter().chain(rows).map(|row| row + "\n").collect()
+}
+
+/// One story for all tests; a folder has one reader at a time.
+static BOOK: LazyLock<Mutex<Book>> = LazyLock::new(|| Mutex::new(Book::new()));
+
+/// The invoice as it should be.
+pub(crate) static LINES: LazyLock<Vec<Vendor>> =
+    LazyLock::new(|| book().billed().iter().map(Vendor::of).collect());
+
+/// What the ledger bills.
+pub(crate) static OURS: LazyLock<Vec<OurLine>> =
+    LazyLock::new(|| book().billed().iter().map(|line| OurLine::of(line).unwrap()).collect());
+
+pub(crate) fn book() -> MutexGuard<'static, Book> {
+    BOOK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn reconciled(name: &str, content: impl AsRef<[u8]>, more: &[&str]) -> Answer {
+    of(&book(), name, content, more)
+}
+
+pub(crate) fn of(book: &Book, name: &str, content: impl AsRef<[u8]>, more: &[&str]) -> Answer {
+    let (file, root) = (book.file(name, content), book.root());
+    let (file, root) = (file.to_str().unwrap(), root.to_str().unwrap());
+    run(&[&["reconcile", file, "--period", PERIOD, "--data", root], more].concat())
 }

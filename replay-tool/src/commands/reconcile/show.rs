@@ -103,7 +103,11 @@ impl Shown<'_> {
     fn total(&self, total: &ReconciliationTotal, out: &mut dyn Write) -> io::Result<()> {
         let ReconciliationTotal { currency, lines, matched, theirs, ours, .. } = total;
         let difference = theirs - ours;
-        writeln!(out, "{} and {} in {currency}: {matched} of {lines} lines agree", self.file, self.period)?;
+        writeln!(
+            out,
+            "{} and {} in {currency}: {matched} of {lines} lines agree",
+            self.file, self.period
+        )?;
         writeln!(out, "  theirs {theirs}, ours {ours}, difference {difference}")
     }
 
@@ -134,7 +138,10 @@ fn text_of(difference: &Difference, out: &mut dyn Write) -> io::Result<()> {
             none if none.is_empty() => none,
             some => format!(", {some}"),
         };
-        writeln!(out, "    theirs, line {line}: {charge_type} {days}, {quantity} seats, {subtotal}{tax}{other}")?;
+        writeln!(
+            out,
+            "    theirs, line {line}: {charge_type} {days}, {quantity} seats, {subtotal}{tax}{other}"
+        )?;
     }
     for our in ours {
         let OurLine { id, period, quantity, subtotal, .. } = our;
