@@ -64,7 +64,7 @@ fn main() {
 fn measure<T: std::fmt::Debug>(what: &str, lines: u32, work: impl FnOnce() -> T) {
     let (begun, busy) = (Instant::now(), busy());
     let result = work();
-    let (took, busy) = (begun.elapsed(), self::busy() - busy);
+    let (took, busy) = (begun.elapsed(), self::busy().saturating_sub(busy));
     let rate = u128::from(lines) * Duration::from_secs(1).as_nanos() / took.as_nanos().max(1);
     println!("{what}: {took:.2?} ({busy:.2?} of a core), {rate} lines/s");
     println!("  result {result:?}; {}", resident());

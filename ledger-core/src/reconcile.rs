@@ -10,7 +10,10 @@ mod lines;
 mod matching;
 mod pairs;
 mod report;
+mod rows;
 mod settle;
+#[cfg(test)]
+mod tests;
 mod unpack;
 mod values;
 

@@ -41,6 +41,7 @@ Examples:
   replay-tool backup --url http://127.0.0.1:8080 --token-file operator.token --name 2026-11-21
   replay-tool prove 412 > proof.json; replay-tool check-proof proof.json --key NAME+ID+BASE64
   replay-tool import price-list 2026-11.csv --name prices-2026-11 --at 2026-11-02
+  replay-tool reconcile invoice.csv --period 2026-10
   replay-tool what-if acme --policy nce-strict.toml
   replay-tool forecast acme --months 12 --price-list 2027-01.csv
   replay-tool bench commands --callers 1,256

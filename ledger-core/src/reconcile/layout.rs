@@ -5,8 +5,8 @@ use smol_str::SmolStr;
 
 use super::error::FileError;
 
-/// Columns that are known and not compared. Source: domain, section 4.6.
-const NOT_COMPARED: [&str; 53] = [
+/// Columns of all lists, but for those that are looked for by name below. Source: domain, section 4.6.
+const KNOWN: [&str; 53] = [
     "PartnerId",
     "PartnerName",
     "CustomerName",
@@ -144,7 +144,7 @@ impl Layout {
         let is_known = |(index, name): (usize, &String)| {
             name.is_empty()
                 || optional.contains(&Some(index))
-                || NOT_COMPARED.iter().any(|known| simple(known) == *name)
+                || KNOWN.iter().any(|known| simple(known) == *name)
                 || index == layout.subtotal
         };
         let columns = simple_names.iter().enumerate();

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use futures::executor::block_on;
 use ledger_core::billing::BilledLine;
@@ -20,6 +21,8 @@ use replay_tool::source::Source;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::support::{Answer, run};
 
 /// The period of the invoice.
 pub(crate) const PERIOD: &str = "2026-03";
@@ -326,4 +329,29 @@ pub(crate) fn csv(columns: &str, lines: &[Vendor]) -> String {
     });
     let header = columns.replace(' ', "");
     [header].into_iter().chain(rows).map(|row| row + "\n").collect()
+}
+
+/// One story for all tests; a folder has one reader at a time.
+static BOOK: LazyLock<Mutex<Book>> = LazyLock::new(|| Mutex::new(Book::new()));
+
+/// The invoice as it should be.
+pub(crate) static LINES: LazyLock<Vec<Vendor>> =
+    LazyLock::new(|| book().billed().iter().map(Vendor::of).collect());
+
+/// What the ledger bills.
+pub(crate) static OURS: LazyLock<Vec<OurLine>> =
+    LazyLock::new(|| book().billed().iter().map(|line| OurLine::of(line).unwrap()).collect());
+
+pub(crate) fn book() -> MutexGuard<'static, Book> {
+    BOOK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn reconciled(name: &str, content: impl AsRef<[u8]>, more: &[&str]) -> Answer {
+    of(&book(), name, content, more)
+}
+
+pub(crate) fn of(book: &Book, name: &str, content: impl AsRef<[u8]>, more: &[&str]) -> Answer {
+    let (file, root) = (book.file(name, content), book.root());
+    let (file, root) = (file.to_str().unwrap(), root.to_str().unwrap());
+    run(&[&["reconcile", file, "--period", PERIOD, "--data", root], more].concat())
 }
