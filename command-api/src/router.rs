@@ -22,9 +22,9 @@ use crate::metrics::count;
 use crate::pages;
 use crate::problem::{Kind, Problem};
 use crate::routes::{
-    backups, billing, bulk, catalogue, choices, clock, customers, due, explain, groups, health,
-    history, licences, log, metrics, opening, people, portal, prices, proofs, renewals, requests,
-    statements, subscriptions, users, views,
+    backups, billing, bulk, catalogue, choices, clock, customers, due, explain, forecast, groups,
+    health, history, licences, log, metrics, opening, people, portal, prices, proofs, renewals,
+    requests, statements, subscriptions, users, views,
 };
 use crate::state::AppState;
 
@@ -98,6 +98,7 @@ fn of_customer() -> Router<Arc<AppState>> {
         .route("/subscriptions/{subscription}", get(subscriptions::show))
         .route("/opening-balances", post(opening::import))
         .route("/end-dates", get(choices::of_end_dates))
+        .route("/forecast", get(forecast::of_customer))
         .route("/trials", post(subscriptions::start_trial))
         .route("/requests", get(requests::list).post(requests::ask))
         .route("/requests/{request}/fulfil", post(requests::fulfil))
@@ -263,6 +264,7 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         statements::of_reseller,
         statements::show,
         explain::explain_id,
+        forecast::of_customer,
         billing::set_terms,
         billing::terms,
         billing::import_rates,

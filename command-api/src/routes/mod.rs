@@ -9,6 +9,7 @@ pub mod clock;
 pub mod customers;
 pub mod due;
 pub mod explain;
+pub mod forecast;
 pub mod groups;
 pub mod health;
 pub mod history;

@@ -201,7 +201,7 @@ fn unknown(number: u64) -> Problem {
     Problem::new(Kind::StatementUnknown, detail)
 }
 
-fn unbilled(err: &StatementError) -> Problem {
+pub(super) fn unbilled(err: &StatementError) -> Problem {
     match err {
         StatementError::Bill(BillError::RateMissing { from, to, day }) => {
             let (from, to, day) = (*from, *to, *day);

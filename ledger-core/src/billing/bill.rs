@@ -47,6 +47,7 @@ pub struct BilledLine {
     #[serde(flatten)]
     pub charge: Charge,
     /// The period that it is billed in.
+    #[serde(rename = "billing_period")]
     pub period: Month,
     /// Whether its own period was closed already, so that it corrects what was billed.
     pub is_correction: bool,
