@@ -42,7 +42,7 @@ pub enum FileError {
     #[error("the file has more than {lines_max} lines: divide it, by customer for example")]
     TooManyLines {
         /// Lines allowed.
-        lines_max: usize,
+        lines_max: u64,
     },
     /// Columns that are needed are not there.
     #[error("the header lacks {}: name the columns as the vendor does", .0.join(", "))]

@@ -20,6 +20,9 @@ use super::values::{self, DateOrder, DecimalMark, Unclear};
 use crate::calendar::Period;
 use crate::money::Currency;
 
+/// Lines accepted, unless others are asked for.
+const LINES_MAX: u64 = 20_000_000;
+
 /// Characters of a SKU's id. Source: domain, section 4.7.
 const SKU_CHARS: usize = 4;
 
@@ -36,12 +39,20 @@ pub struct Forms {
 }
 
 /// What is read of a file, and how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// How values are written.
     pub forms: Forms,
     /// Only lines in this currency; all when left out.
     pub currency: Option<Currency>,
+    /// Lines accepted, so that a small archive of endless lines is given up in time.
+    pub lines_max: u64,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self { forms: Forms::default(), currency: None, lines_max: LINES_MAX }
+    }
 }
 
 /// What is known of a file besides its lines.
@@ -82,8 +93,7 @@ type Open<'a> = Box<dyn Fn() -> io::Result<Box<dyn Read>> + 'a>;
 pub struct InvoiceFile<'a> {
     open: Open<'a>,
     table: Table,
-    forms: Forms,
-    currency: Option<Currency>,
+    reading: Reading,
     /// Kept from line to line for its memory.
     record: Option<StringRecord>,
     notes: FileNotes,
@@ -111,8 +121,7 @@ impl<'a> InvoiceFile<'a> {
         let table = Table::open(&open)?;
         let unknown = table.layout.unknown.iter().map(|column| table.layout.name(*column));
         let notes = FileNotes { unknown_columns: unknown.collect(), ..FileNotes::default() };
-        let Reading { forms, currency } = reading;
-        Ok(Self { open, table, forms, currency, record: None, notes, is_over: false })
+        Ok(Self { open, table, reading, record: None, notes, is_over: false })
     }
 
     /// What is known of the lines read so far.
@@ -128,6 +137,10 @@ impl<'a> InvoiceFile<'a> {
                 return if self.notes.lines == 0 { Err(FileError::NoLines) } else { Ok(None) };
             };
             self.notes.lines = self.notes.lines.saturating_add(1);
+            let lines_max = self.reading.lines_max;
+            if lines_max < self.notes.lines {
+                return Err(FileError::TooManyLines { lines_max });
+            }
             let read = self.line(line, &record)?;
             self.record = Some(record);
             let Some(read) = read else { continue };
@@ -151,7 +164,7 @@ impl<'a> InvoiceFile<'a> {
             if text.is_empty() { Err(missing()) } else { Ok(SmolStr::new(text)) }
         };
         let currency = get(layout.currency).to_ascii_uppercase().parse::<Currency>();
-        if self.currency.is_some_and(|only| currency.as_ref() != Ok(&only)) {
+        if self.reading.currency.is_some_and(|only| currency.as_ref() != Ok(&only)) {
             return Ok(None);
         }
         let currency = currency.map_err(|_| {
@@ -217,17 +230,17 @@ impl<'a> InvoiceFile<'a> {
         record: &StringRecord,
     ) -> Result<Decimal, FileError> {
         let text = values::plain(record.get(column).unwrap_or_default());
-        if self.forms.decimal.is_none() {
-            self.forms.decimal = values::mark_of(text);
+        if self.reading.forms.decimal.is_none() {
+            self.reading.forms.decimal = values::mark_of(text);
         }
-        let mut read = values::number(text, self.forms.decimal);
+        let mut read = values::number(text, self.reading.forms.decimal);
         if read == Err(Unclear::Ambiguous) {
             let columns: Vec<usize> = self.table.layout.numbers().collect();
-            self.forms.decimal = self.first_to_say(&columns, values::mark_of)?;
-            read = values::number(text, self.forms.decimal);
+            self.reading.forms.decimal = self.first_to_say(&columns, values::mark_of)?;
+            read = values::number(text, self.reading.forms.decimal);
         }
         read.map_err(|unclear| {
-            let problem = match (unclear, self.forms.decimal) {
+            let problem = match (unclear, self.reading.forms.decimal) {
                 (Unclear::Ambiguous, _) => {
                     "more than one number: say with --decimal point or comma what it is"
                 }
@@ -246,17 +259,17 @@ impl<'a> InvoiceFile<'a> {
         record: &StringRecord,
     ) -> Result<NaiveDate, FileError> {
         let text = values::plain(record.get(column).unwrap_or_default());
-        if self.forms.dates.is_none() {
-            self.forms.dates = values::order_of(text);
+        if self.reading.forms.dates.is_none() {
+            self.reading.forms.dates = values::order_of(text);
         }
-        let mut read = values::day(text, self.forms.dates);
+        let mut read = values::day(text, self.reading.forms.dates);
         if read == Err(Unclear::Ambiguous) {
             let columns = [self.table.layout.start, self.table.layout.end];
-            self.forms.dates = self.first_to_say(&columns, values::order_of)?;
-            read = values::day(text, self.forms.dates);
+            self.reading.forms.dates = self.first_to_say(&columns, values::order_of)?;
+            read = values::day(text, self.reading.forms.dates);
         }
         read.map_err(|unclear| {
-            let problem = match (unclear, self.forms.dates) {
+            let problem = match (unclear, self.reading.forms.dates) {
                 (Unclear::Ambiguous, _) => {
                     "more than one day: say with --dates day-first or month-first what it is"
                 }

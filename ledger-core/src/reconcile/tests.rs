@@ -1,9 +1,11 @@
 //! Each cause by itself, with amounts computed by hand.
 
+use std::io::{self, Cursor, Read};
+
 use chrono::{Days, NaiveDate};
 use rust_decimal::Decimal;
 
-use super::{OurLine, Reconciler, TheirLine};
+use super::{FileError, InvoiceFile, OurLine, Reading, Reconciler, TheirLine};
 use crate::calendar::Period;
 use crate::charges::ChargeType;
 use crate::customer::DifferenceCause;
@@ -187,4 +189,18 @@ fn a_customer_with_another_name_is_known_by_the_subscription() {
         causes,
         [DifferenceCause::OnlyTheirs, DifferenceCause::OnlyOurs, DifferenceCause::OnlyOurs]
     );
+}
+
+#[test]
+fn a_file_of_more_lines_than_accepted_is_given_up() {
+    let header = "CustomerId,SubscriptionId,ChargeType,ChargeStartDate,ChargeEndDate,UnitPrice,\
+        Quantity,Subtotal,Currency\n";
+    let text = format!("{header}{}", "acme,s1,new,2024-06-20,2024-07-17,1,1,1,EUR\n".repeat(3));
+    let read = |lines_max| {
+        let open = || -> io::Result<Box<dyn Read>> { Ok(Box::new(Cursor::new(text.clone()))) };
+        let reading = Reading { lines_max, ..Reading::default() };
+        InvoiceFile::open(open, reading).unwrap().collect::<Result<Vec<_>, _>>()
+    };
+    assert_eq!(read(3).unwrap().len(), 3);
+    assert!(matches!(read(2), Err(FileError::TooManyLines { lines_max: 2 })));
 }

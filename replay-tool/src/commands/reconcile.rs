@@ -129,7 +129,7 @@ fn compare(
         read.set(0);
         Ok(Box::new(Counted { file: File::open(&args.file)?, read: Rc::clone(&read) }))
     };
-    let reading = Reading { forms, currency: args.currency };
+    let reading = Reading { forms, currency: args.currency, ..Reading::default() };
     let mut file = InvoiceFile::open(again, reading).map_err(|err| wrong(&err))?;
     let mut reconciler = Reconciler::new(ours).map_err(too_large)?;
     while let Some(their) = file.next() {
