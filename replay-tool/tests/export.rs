@@ -102,6 +102,7 @@ fn focus_files_of_random_years_keep_every_rule_and_come_to_the_statements_to_the
     for had in [
         "ChargeCategory Purchase",
         "ChargeCategory Usage",
+        "ChargeCategory Credit",
         "ChargeCategory Tax",
         "ChargeClass Correction",
         "x_ChargeType cycleCharge",

@@ -1,6 +1,6 @@
 //! The layout `focus`: FOCUS 1.2, as a customer is billed. Source: domain, section 8.1.
 //!
-//! A line is a `Purchase`; a credit is a negative one. One that is paid ahead for more than a month has
+//! A line is a `Purchase`; a refund is a negative one, and what no rule gives back a `Credit`. One that is paid ahead for more than a month has
 //! an `EffectiveCost` of zero, and a row of `Usage` in each month that it covers has its share. Tax is in
 //! rows of its own, one for each statement and rate, and others for the tax on such shares.
 
@@ -42,6 +42,8 @@ pub struct Names {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Category {
     Purchase,
+    /// What no rule gives back.
+    Credit,
     Usage,
     Tax,
 }
@@ -78,7 +80,7 @@ pub(super) struct Row {
     effective: Decimal,
     contracted_cost: Decimal,
     list_cost: Decimal,
-    /// `None` for tax.
+    /// `None` for tax, and for a credit that is no price's share.
     priced: Option<Priced>,
     pricing_currency: Currency,
     effective_in_pricing: Decimal,

@@ -210,12 +210,6 @@ impl Statements {
     }
 }
 
-/// A statement's number as it is printed: six digits at least.
-#[must_use]
-pub fn printed(number: u64) -> String {
-    format!("{number:06}")
-}
-
 /// A line as the layouts `ledger` and `vendor` show it.
 #[derive(Clone, Debug)]
 pub struct Line {

@@ -1,12 +1,13 @@
 //! The layout `vendor`: the 46 columns of the vendor's reconciliation file of October 2023, in its order
 //! and with its conventions. What the ledger does not know is empty. Source: domain, section 4.6.
 
+use ledger_core::billing::statement_number;
 use ledger_core::calendar::{BillingCycle, TermDuration};
 use ledger_core::customer::{AppliedPromotion, TermPlan};
 use rust_decimal::Decimal;
 
+use super::Line;
 use super::table::{AMOUNT, EXACT, Field, Kind, Value, field, word};
-use super::{Line, printed};
 
 use Kind::{Date, Integer, Text};
 
@@ -27,7 +28,7 @@ pub const FIELDS: &[Field<Line>] = &[
         "InvoiceNumber",
         Text,
         "Number of the customer's statement; empty while the period is open",
-        |l| l.statement.map(printed).into(),
+        |l| l.statement.map(statement_number).into(),
     ),
     field("MPNID", Text, "Empty", UNKNOWN),
     field("ResellerMPNID", Text, "Empty", UNKNOWN),

@@ -124,7 +124,7 @@ impl Life {
             ("P3Y", "triennial"),
             ("P3Y", "annual"),
         ][usize::try_from(self.numbers.below(5)).unwrap()];
-        let command = match self.numbers.below(10) {
+        let command = match self.numbers.below(11) {
             0..=3 => {
                 let offer =
                     self.numbers.one(&["office-365-e3", "office-365-e1", "office-365-business"]);
@@ -142,6 +142,10 @@ impl Life {
             6 | 7 => self.of_some(
                 id,
                 |s| json!({ "command": "RemoveSeats", "subscription": s, "seats": 1 }),
+            ),
+            9 => self.of_some(
+                id,
+                |s| json!({ "command": "GrantCredit", "subscription": s, "amount": "12.34" }),
             ),
             8 => self.of_some(id, |s| json!({ "command": "Cancel", "subscription": s })),
             _ => self.of_some(id, |s| {

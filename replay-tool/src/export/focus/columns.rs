@@ -1,11 +1,10 @@
 //! The columns of FOCUS 1.2 that must be there, those that apply, and the ledger's own (`x_`).
 
 use chrono::{DateTime, NaiveDate, Utc};
-use ledger_core::billing::BilledLine;
+use ledger_core::billing::{BilledLine, statement_number};
 use ledger_core::calendar::{BillingCycle, midnight};
 use ledger_core::charges::ChargeType;
 
-use super::super::printed;
 use super::super::table::{AMOUNT, EXACT, Field, Kind, field, word};
 use super::{Category, PRICE_SCALE, QUANTITY_SCALE, Row};
 
@@ -46,7 +45,7 @@ pub(in crate::export) const FIELDS: &[Field<Row>] = &[
     field(
         "ChargeCategory",
         Text,
-        "`Purchase`, `Usage` for a share of what was paid ahead, or `Tax`",
+        "`Purchase`, `Credit` for customerCredit, `Usage` for a share of what was paid ahead, or `Tax`",
         |r| category(r.category).into(),
     ),
     field(
@@ -89,7 +88,7 @@ pub(in crate::export) const FIELDS: &[Field<Row>] = &[
         "InvoiceId",
         Text,
         "Number of the statement; empty while the period is open, and for shares",
-        |r| r.invoice.map(printed).into(),
+        |r| r.invoice.map(statement_number).into(),
     ),
     field("InvoiceIssuerName", Text, "Issuer, by the billing terms", |r| r.issuer.as_str().into()),
     field(
@@ -101,7 +100,9 @@ pub(in crate::export) const FIELDS: &[Field<Row>] = &[
     field("ListUnitPrice", PRICE, "The same price without the promotion", |r| {
         r.of_price(|p| p.list)
     }),
-    field("PricingCategory", Text, "`Standard`; empty for tax", |r| r.of_line(|_| "Standard")),
+    field("PricingCategory", Text, "`Standard`; empty for tax and customerCredit", |r| {
+        r.priced.map(|_| "Standard").into()
+    }),
     field("PricingCurrency", Text, "Currency of the price (ISO 4217)", |r| {
         r.pricing_currency.to_string().into()
     }),
@@ -124,7 +125,7 @@ pub(in crate::export) const FIELDS: &[Field<Row>] = &[
         |r| r.of_price(|p| p.quantity),
     ),
     field("PricingUnit", Text, "`Seat-Months`, `Seat-Years` or `3 Seat-Years`", |r| {
-        r.of_line(pricing_unit)
+        r.line.as_deref().filter(|_| r.priced.is_some()).map(pricing_unit).into()
     }),
     field("ProviderName", Text, "As InvoiceIssuerName: who sells", |r| r.issuer.as_str().into()),
     field("PublisherName", Text, "As told with --publisher; else as InvoiceIssuerName", |r| {
@@ -137,7 +138,9 @@ pub(in crate::export) const FIELDS: &[Field<Row>] = &[
     field("ResourceType", Text, "`Subscription`", |r| r.of_line(|_| "Subscription")),
     field("ServiceCategory", Text, "`Business Applications`; `Other` for tax", |r| {
         match r.category {
-            Category::Purchase | Category::Usage => "Business Applications".into(),
+            Category::Purchase | Category::Credit | Category::Usage => {
+                "Business Applications".into()
+            }
             Category::Tax => "Other".into(),
         }
     }),
@@ -206,6 +209,7 @@ pub(in crate::export) const FIELDS: &[Field<Row>] = &[
 const fn category(category: Category) -> &'static str {
     match category {
         Category::Purchase => "Purchase",
+        Category::Credit => "Credit",
         Category::Usage => "Usage",
         Category::Tax => "Tax",
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use chrono::NaiveDate;
 use ledger_core::billing::BilledLine;
 use ledger_core::calendar::{BillingCycle, Month, Period};
+use ledger_core::charges::ChargeType;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::super::ExportError;
@@ -14,6 +15,9 @@ impl Focus {
     /// The rows of a line; those of other periods than the asked ones, too.
     pub(super) fn rows(&self, line: &Rc<BilledLine>) -> Result<Vec<Row>, ExportError> {
         let purchase = self.purchase(line)?;
+        if line.charge.line.charge_type == ChargeType::CustomerCredit {
+            return Ok(vec![credit(purchase)]);
+        }
         let ahead = line.charge.plan.billing != BillingCycle::Monthly;
         let mut rows = Vec::new();
         if ahead && 0 < line.charge.line.period.days() {
@@ -107,6 +111,13 @@ impl Focus {
         }
         Ok(rows)
     }
+}
+
+/// What no rule gives back has no price: its costs are what is billed.
+fn credit(purchase: Row) -> Row {
+    let billed = purchase.billed;
+    let (category, priced) = (Category::Credit, None);
+    Row { category, priced, contracted_cost: billed, list_cost: billed, ..purchase }
 }
 
 /// The part of a charge that belongs to a month.

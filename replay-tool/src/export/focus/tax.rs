@@ -63,7 +63,12 @@ impl Focus {
             period: row.period,
             customer: row.customer.clone(),
             currency: row.currency,
-            category: row.category,
+            // A statement is taxed as a whole.
+            category: if row.category == Category::Usage {
+                row.category
+            } else {
+                Category::Purchase
+            },
             percent: row.tax_percent.normalize(),
         };
         let taxed = self.taxes.entry(key).or_insert_with(|| Taxed {
@@ -83,7 +88,7 @@ impl Focus {
         let wrong = || inexact(&format!("of tax of {customer} in {period}"));
         let billed = match category {
             Category::Usage => Decimal::ZERO,
-            Category::Purchase | Category::Tax => {
+            Category::Purchase | Category::Credit | Category::Tax => {
                 taxed.billed.total(currency, percent).ok_or_else(wrong)?
             }
         };
@@ -94,7 +99,7 @@ impl Focus {
         };
         let (invoice, what) = match category {
             Category::Usage => (None, "shares of what was paid ahead"),
-            Category::Purchase | Category::Tax => {
+            Category::Purchase | Category::Credit | Category::Tax => {
                 (self.statements.number(period, currency, &customer), "the statement")
             }
         };
