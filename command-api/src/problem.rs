@@ -303,7 +303,11 @@ pub fn rule_status(code: &str) -> u16 {
         | "REQUEST_UNKNOWN"
         | "USER_UNKNOWN"
         | "GROUP_UNKNOWN" => 404,
-        "CUSTOMER_EXISTS" | "SUBSCRIPTION_EXISTS" | "REQUEST_EXISTS" | "RENEWAL_PENDING" => 409,
+        "CUSTOMER_EXISTS"
+        | "SUBSCRIPTION_EXISTS"
+        | "REQUEST_EXISTS"
+        | "RENEWAL_PENDING"
+        | "BILLING_CHANGE_PENDING" => 409,
         "SCHEDULER_ONLY" | "OPERATOR_ONLY" | "RESELLER_ONLY" | "PARTNER_ONLY" => 403,
         _ => 422,
     }
@@ -401,7 +405,9 @@ impl Problem {
             succeeds_at: refusal.succeeds_at,
             field: None,
         };
-        let retry_after = (refusal.code == "RENEWAL_PENDING").then_some(120);
+        let is_pending =
+            ["RENEWAL_PENDING", "BILLING_CHANGE_PENDING"].contains(&refusal.code.as_str());
+        let retry_after = is_pending.then_some(120);
         Self { body: Box::new(body), retry_after, is_hit: false }
     }
 

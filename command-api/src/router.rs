@@ -144,6 +144,8 @@ fn of_subscription() -> Router<Arc<AppState>> {
         .route("/change-term", post(renewals::change_term))
         .route("/billing-frequency", post(renewals::billing_frequency))
         .route("/corrections", post(opening::correct))
+        .route("/extend-trial", post(subscriptions::extend_trial))
+        .route("/credits", post(subscriptions::grant_credit))
 }
 
 /// The dashboard.
@@ -215,6 +217,8 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
         subscriptions::rename,
         subscriptions::upgrade,
         subscriptions::convert_trial,
+        subscriptions::extend_trial,
+        subscriptions::grant_credit,
         choices::of_end_dates,
         choices::of_upgrades,
         renewals::renewal_quantity,

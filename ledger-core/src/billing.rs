@@ -11,6 +11,7 @@ mod open;
 mod redraw;
 mod statement;
 mod sums;
+pub mod vectors;
 
 pub use self::bill::{AppliedRate, BillError, BilledLine};
 pub use self::books::{Books, Closed, decide_billing, learn_billing};

@@ -4,9 +4,11 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Period;
-use crate::customer::{ChargeBasis, Credit, Event, RuleSet, TrialTarget, UpgradeTarget};
+use crate::customer::{
+    ChargeBasis, CorrectionRecorded, Event, RuleSet, Settled, TrialTarget, UpgradeTarget,
+};
 use crate::ids::{OfferId, SubscriptionId};
-use crate::money::{Money, MoneyError, RoundingPolicy, prorate};
+use crate::money::{Fraction, Money, MoneyError, RoundingPolicy, prorate};
 
 /// Why something is charged or credited, in the vendor's words. Source: domain, section 4.5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,7 +18,8 @@ pub enum ChargeType {
     New,
     /// Renewal into a new term.
     Renew,
-    /// A further charge cycle inside a term.
+    /// A further charge cycle inside a term; also what was charged at a price or to an end that was wrong,
+    /// credited and charged again.
     CycleCharge,
     /// Credit and charge of added seats.
     AddQuantity,
@@ -30,6 +33,15 @@ pub enum ChargeType {
     CancelImmediate,
     /// Another rhythm of charging.
     ChangeBillingPlan,
+    /// Credit of what no rule gives back.
+    CustomerCredit,
+    /// More days of a trial.
+    ExtendTerm,
+    /// Credit where suspending stops billing. New commerce knows no such charge; this is the word of the
+    /// older programmes, which do.
+    ProrateFeesWhenCancel,
+    /// Charge where billing starts again after that; the older programmes' word, too.
+    ProrateFeesWhenActivate,
 }
 
 /// One line of a bill, with everything it was computed from.
@@ -58,6 +70,9 @@ pub struct ChargeLine {
     pub billable_days: u32,
     /// How many days the charge cycle has.
     pub cycle_days: u32,
+    /// The fraction of the unit price that it was computed with: days, or months of a cycle that is charged
+    /// by them.
+    pub fraction: Fraction,
     /// The amount, rounded once; negative for a credit.
     pub amount: Money,
     /// How it was rounded.
@@ -116,7 +131,7 @@ pub fn cycle_line(
 }
 
 #[expect(clippy::too_many_lines, reason = "a table, read as a whole")]
-fn drafts<'a>(event: &'a Event) -> Option<(Vec<Draft<'a>>, &'a RuleSet)> {
+fn drafts(event: &Event) -> Option<(Vec<Draft<'_>>, &RuleSet)> {
     match event {
         Event::SubscriptionPurchased(e) => {
             let line = Draft {
@@ -139,14 +154,48 @@ fn drafts<'a>(event: &'a Event) -> Option<(Vec<Draft<'a>>, &'a RuleSet)> {
             Some((pair(kind, &e.subscription, &e.offer, quantity, &e.basis), &e.rules))
         }
         Event::SubscriptionCancelled(e) => {
-            let line = |credit: &'a Credit| Draft {
-                charge_type: ChargeType::CancelImmediate,
+            let kind = ChargeType::CancelImmediate;
+            Some((settled(kind, &e.subscription, &e.offer, &e.credits), &e.rules))
+        }
+        Event::SubscriptionSuspended(e) => {
+            let credit = e.credit.as_ref()?;
+            let kind = ChargeType::ProrateFeesWhenCancel;
+            Some((settled(kind, &e.subscription, &credit.offer, &credit.credits), &e.rules))
+        }
+        Event::SubscriptionResumed(e) => {
+            let resumed = e.charge.as_ref()?;
+            let line = Draft {
+                charge_type: ChargeType::ProrateFeesWhenActivate,
+                subscription: &e.subscription,
+                offer: &resumed.offer,
+                quantity: i64::from(resumed.quantity),
+                basis: &resumed.basis,
+            };
+            Some((vec![line], &resumed.rules))
+        }
+        Event::CorrectionRecorded(e) => {
+            let rules = e.rules.as_ref()?;
+            Some((settled(of_correction(e), &e.subscription, &e.offer, &e.settled), rules))
+        }
+        Event::CreditGranted(e) => {
+            let line = Draft {
+                charge_type: ChargeType::CustomerCredit,
                 subscription: &e.subscription,
                 offer: &e.offer,
-                quantity: -i64::from(credit.seats),
-                basis: &credit.basis,
+                quantity: -1,
+                basis: &e.basis,
             };
-            Some((e.credits.iter().map(line).collect(), &e.rules))
+            Some((vec![line], &e.rules))
+        }
+        Event::TrialExtended(e) => {
+            let line = Draft {
+                charge_type: ChargeType::ExtendTerm,
+                subscription: &e.subscription,
+                offer: &e.offer,
+                quantity: i64::from(e.quantity),
+                basis: &e.basis,
+            };
+            Some((vec![line], &e.rules))
         }
         Event::SubscriptionUpgraded(e) => {
             let (charge_type, target) = match &e.target {
@@ -203,6 +252,9 @@ fn drafts<'a>(event: &'a Event) -> Option<(Vec<Draft<'a>>, &'a RuleSet)> {
             Some((vec![draft(-quantity, &e.credit), draft(quantity, &e.basis)], &e.rules))
         }
         Event::BillingFrequencyChanged(e) => {
+            if !e.is_charged {
+                return None;
+            }
             let line = Draft {
                 charge_type: ChargeType::ChangeBillingPlan,
                 subscription: &e.subscription,
@@ -238,8 +290,6 @@ fn drafts<'a>(event: &'a Event) -> Option<(Vec<Draft<'a>>, &'a RuleSet)> {
         | Event::ScheduledChangeDropped(_)
         | Event::EndOfTermActionSet(_)
         | Event::BillingFrequencyChosen(_)
-        | Event::SubscriptionSuspended(_)
-        | Event::SubscriptionResumed(_)
         | Event::SubscriptionRenamed(_)
         | Event::QuantityRequested(_)
         | Event::QuantityRequestFulfilled(_)
@@ -262,7 +312,6 @@ fn drafts<'a>(event: &'a Event) -> Option<(Vec<Draft<'a>>, &'a RuleSet)> {
         | Event::SubscriptionDisabled(_)
         | Event::SubscriptionDeleted(_)
         | Event::OpeningBalanceImported(_)
-        | Event::CorrectionRecorded(_)
         | Event::CatalogueImported(_)
         | Event::PriceListImported(_)
         | Event::OfferMatrixImported(_)
@@ -285,6 +334,32 @@ fn pair<'a>(
     vec![draft(-i64::from(from)), draft(i64::from(to))]
 }
 
+fn settled<'a>(
+    charge_type: ChargeType,
+    subscription: &'a SubscriptionId,
+    offer: &'a OfferId,
+    lines: &'a [Settled],
+) -> Vec<Draft<'a>> {
+    let draft = |line: &'a Settled| Draft {
+        charge_type,
+        subscription,
+        offer,
+        quantity: line.seats,
+        basis: &line.basis,
+    };
+    lines.iter().map(draft).collect()
+}
+
+/// A wrong quantity is settled as a change of quantity. For a wrong price or end the vendor has no word:
+/// the charge of the cycle is taken back and made again.
+fn of_correction(e: &CorrectionRecorded) -> ChargeType {
+    match e.quantity {
+        Some(quantity) if quantity.from < quantity.to => ChargeType::AddQuantity,
+        Some(_) => ChargeType::RemoveQuantity,
+        None => ChargeType::CycleCharge,
+    }
+}
+
 fn line(
     id: String,
     reference_id: String,
@@ -292,11 +367,16 @@ fn line(
     rules: &RuleSet,
 ) -> Result<ChargeLine, MoneyError> {
     let basis = draft.basis;
-    let (days, of) = (basis.billable.days(), basis.cycle.days());
-    let prorated = prorate(basis.unit_price, draft.quantity, days, of, basis.rounding)?;
+    let fraction = basis.fraction();
+    let Fraction { part, whole } = fraction;
+    let prorated = prorate(basis.unit_price, draft.quantity, part, whole, basis.rounding)?;
     let formula = format!(
-        "{} x {days}/{of} days x {} seats = {}, {}",
-        basis.unit_price.amount, draft.quantity, prorated.total.amount, basis.rounding
+        "{} x {} x {} seats = {}, {}",
+        basis.unit_price.amount,
+        basis.in_words(),
+        draft.quantity,
+        prorated.total.amount,
+        basis.rounding
     );
     Ok(ChargeLine {
         id,
@@ -308,8 +388,9 @@ fn line(
         unit_price: basis.unit_price.amount,
         effective_unit_price: prorated.effective_unit_price,
         period: basis.billable,
-        billable_days: days,
-        cycle_days: of,
+        billable_days: basis.billable.days(),
+        cycle_days: basis.cycle.days(),
+        fraction,
         amount: prorated.total,
         rounding: basis.rounding,
         formula,

@@ -4,7 +4,9 @@
 //! To change an event's fields, raise its schema in [`EVENTS`], freeze the old struct in
 //! `codec/vN.rs` and decode it into the new one here. Golden files keep every version readable.
 
+mod frozen;
 mod v1;
+mod v2;
 
 use bincode::config::{Configuration, standard};
 use serde::{Deserialize, Serialize};
@@ -112,23 +114,25 @@ events! {
     PortalAccessGranted = 1;
     PortalAccessRevoked = 1;
     CustomerErased = 1;
-    SubscriptionPurchased = 2, was 1 in v1;
+    SubscriptionPurchased = 3, was 1 in v1, was 2 in v2;
     TrialStarted = 1;
-    TrialConverted = 1;
-    SeatsAdded = 1;
-    SeatsRemoved = 1;
+    TrialConverted = 2, was 1 in v1;
+    TrialExtended = 1;
+    SeatsAdded = 2, was 1 in v1;
+    SeatsRemoved = 2, was 1 in v1;
     RenewalQuantityScheduled = 1;
     RenewalSettingsChanged = 1;
     ScheduledChangeDropped = 1;
     EndOfTermActionSet = 1;
-    TermChanged = 1;
+    TermChanged = 2, was 1 in v1;
     BillingFrequencyChosen = 1;
-    BillingFrequencyChanged = 1;
-    SubscriptionCancelled = 1;
-    SubscriptionSuspended = 1;
-    SubscriptionResumed = 1;
+    BillingFrequencyChanged = 2, was 1 in v1;
+    SubscriptionCancelled = 2, was 1 in v1;
+    SubscriptionSuspended = 2, was 1 in v1;
+    SubscriptionResumed = 2, was 1 in v1;
     SubscriptionRenamed = 1;
-    SubscriptionUpgraded = 2, was 1 in v1;
+    CreditGranted = 1;
+    SubscriptionUpgraded = 3, was 1 in v1, was 2 in v2;
     QuantityRequested = 1;
     QuantityRequestFulfilled = 1;
     QuantityRequestDeclined = 1;
@@ -145,17 +149,17 @@ events! {
     GroupLicencesSettled = 1;
     ShortfallRaised = 1;
     ShortfallCleared = 1;
-    SubscriptionRenewed = 2, was 1 in v1;
+    SubscriptionRenewed = 3, was 1 in v1, was 2 in v2;
     SubscriptionExpired = 2, was 1 in v1;
-    ExtendedServiceTermStarted = 1;
+    ExtendedServiceTermStarted = 2, was 1 in v1;
     SubscriptionDisabled = 1;
     SubscriptionDeleted = 1;
-    OpeningBalanceImported = 1;
-    CorrectionRecorded = 1;
-    CatalogueImported = 2, was 1 in v1;
+    OpeningBalanceImported = 2, was 1 in v1;
+    CorrectionRecorded = 2, was 1 in v1;
+    CatalogueImported = 3, was 1 in v1, was 2 in v2;
     PriceListImported = 1;
     OfferMatrixImported = 1;
-    PolicySet = 1;
+    PolicySet = 2, was 1 in v1;
     BillingTermsSet = 1;
     ExchangeRatesImported = 1;
     PeriodClosed = 1;

@@ -9,7 +9,8 @@
 //! - I/O: [`store`] (the seam and two stores), [`folder`] (what lies where on disk),
 //!   [`personal`] (the keys of everything about people), [`derived`] (what
 //!   can be rebuilt, in sled), [`proof`] (signed checkpoints), [`backup`] (a copy of a whole folder),
-//!   [`record`] (commits read back), [`billing`] (all charges over time, bills and periods), [`what_if`] (decided again under other rules), [`snapshot`] (customers kept for the next time), [`ledger`] (the
+//!   [`record`] (commits read back), [`billing`] (all charges over time, bills and periods),
+//!   [`reconcile`] (vendors' invoices compared with them), [`what_if`] (decided again under other rules), [`snapshot`] (customers kept for the next time), [`ledger`] (the
 //!   only caller of decide and store).
 
 pub mod error;
@@ -51,6 +52,8 @@ pub mod backup;
 pub mod record;
 
 pub mod billing;
+
+pub mod reconcile;
 
 pub mod what_if;
 

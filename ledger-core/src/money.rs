@@ -103,10 +103,11 @@ impl fmt::Display for Money {
 }
 
 /// When and how a charge is rounded. Source: domain, section 4.3 and section 11, no. 4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RoundingPolicy {
     /// The price of one seat is cut towards zero, then multiplied.
+    #[default]
     UnitTruncate,
     /// The whole line is cut towards zero.
     LineTruncate,
@@ -127,6 +128,15 @@ impl fmt::Display for RoundingPolicy {
     }
 }
 
+/// The part of a charge cycle that is charged: of so many days or months so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fraction {
+    /// How many.
+    pub part: u32,
+    /// Of how many.
+    pub whole: u32,
+}
+
 /// A price for part of a charge cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prorated {
@@ -136,10 +146,10 @@ pub struct Prorated {
     pub total: Money,
 }
 
-/// Returns what `quantity` seats cost for `billable_days` of a cycle of `cycle_days`.
+/// Returns what `quantity` seats cost for `part` of a cycle of `whole` days or months.
 ///
 /// `unit_price` is the price of one seat for a whole cycle. Multiplied first and divided once, so
-/// that nothing is lost before the one rounding. Source: domain, section 4.2.
+/// that nothing is lost before the one rounding. Source: domain, sections 4.2 and 4.3.
 ///
 /// # Errors
 ///
@@ -147,32 +157,32 @@ pub struct Prorated {
 pub fn prorate(
     unit_price: Money,
     quantity: i64,
-    billable_days: u32,
-    cycle_days: u32,
+    part: u32,
+    whole: u32,
     policy: RoundingPolicy,
 ) -> Result<Prorated, MoneyError> {
-    if cycle_days == 0 {
+    if whole == 0 {
         return Err(MoneyError::EmptyCycle);
     }
     let digits = unit_price.currency.digits();
     let quantity = Decimal::from(quantity);
     let shared =
-        |amount: Decimal| amount.checked_div(Decimal::from(cycle_days)).ok_or(MoneyError::Overflow);
+        |amount: Decimal| amount.checked_div(Decimal::from(whole)).ok_or(MoneyError::Overflow);
     let times = |a: Decimal, b: Decimal| a.checked_mul(b).ok_or(MoneyError::Overflow);
 
-    let all_days = times(unit_price.amount, Decimal::from(billable_days))?;
-    let unit = shared(all_days)?;
+    let all_of_part = times(unit_price.amount, Decimal::from(part))?;
+    let unit = shared(all_of_part)?;
     let (effective_unit_price, amount) = match policy {
         RoundingPolicy::UnitTruncate => {
             let unit = unit.round_dp_with_strategy(digits, RoundingStrategy::ToZero);
             (unit, times(unit, quantity)?)
         }
         RoundingPolicy::LineTruncate => {
-            let line = shared(times(all_days, quantity)?)?;
+            let line = shared(times(all_of_part, quantity)?)?;
             (unit, line.round_dp_with_strategy(digits, RoundingStrategy::ToZero))
         }
         RoundingPolicy::LineHalfUp | RoundingPolicy::FeeThenTax => {
-            let line = shared(times(all_days, quantity)?)?;
+            let line = shared(times(all_of_part, quantity)?)?;
             (unit, line.round_dp_with_strategy(digits, RoundingStrategy::MidpointAwayFromZero))
         }
     };

@@ -1,22 +1,28 @@
 //! What can be typed, and nothing else.
 
 mod billing;
+mod export;
 mod import;
+mod reconcile;
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand};
+use ledger_core::billing::vectors::policy_named;
 use ledger_core::calendar::midnight;
 use ledger_core::ids::{BackupName, CustomerId, Reason, SubscriptionId};
+use ledger_core::money::RoundingPolicy;
 use ledger_core::proof::note::VerifierKey;
 
 pub use self::billing::{ExplainArgs, StatementArgs};
+pub use self::export::ExportArgs;
 pub use self::import::{
     ForecastArgs, ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb,
     UnderArgs, WhatIfArgs,
 };
+pub use self::reconcile::{DatesArg, DecimalArg, ReconcileArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,14 +35,17 @@ Examples:
   replay-tool explain ticket-4711 --customer acme
   replay-tool statement 42; replay-tool statement --customer acme --period 2024-03
   replay-tool scenario tests/scenarios
+  replay-tool conformance proration docs/vectors/proration.csv
   replay-tool rebuild --data ledger-data
   replay-tool backup --data ledger-data --into /mnt/backups/2026-11-21
   replay-tool backup --url http://127.0.0.1:8080 --token-file operator.token --name 2026-11-21
   replay-tool prove 412 > proof.json; replay-tool check-proof proof.json --key NAME+ID+BASE64
   replay-tool import price-list 2026-11.csv --name prices-2026-11 --at 2026-11-02
+  replay-tool reconcile invoice.csv --period 2026-10
   replay-tool what-if acme --policy nce-strict.toml
   replay-tool forecast acme --months 12 --price-list 2027-01.csv
-  replay-tool bench commands --callers 1,256";
+  replay-tool bench commands --callers 1,256
+  replay-tool export --layout focus --format parquet --period 2024-03 -o march.parquet";
 
 const EXIT_CODES: &str = "\
 Results go to the standard output, messages to the standard error.
@@ -44,7 +53,7 @@ Results go to the standard output, messages to the standard error.
 Exit codes:
   0  everything is as it should be
   1  something wrong was found: damage, a log that is not the one that was signed, a proof that proves
-     nothing, a scenario that fails, or a file that is not imported
+     nothing, a scenario or a case that fails, or a file that is not imported
   2  the command line is wrong
   3  the source, or what it is to be compared with, cannot be opened, reached or believed
   4  what was asked for is not there";
@@ -77,6 +86,9 @@ pub enum Verb {
     Statement(StatementArgs),
     /// Run scenario files.
     Scenario(ScenarioArgs),
+    /// Compute published cases of proration and of charge cycles, and compare.
+    #[command(subcommand, after_help = CONFORMANCE_NOTES)]
+    Conformance(ConformanceVerb),
     /// Compute the views again from the log of a stopped folder.
     Rebuild(RebuildArgs),
     /// Copy a whole ledger, without its secrets, into a new folder that is a ledger itself.
@@ -92,6 +104,9 @@ pub enum Verb {
     /// Bring what is known elsewhere into a ledger; each part once, however often it is run.
     #[command(subcommand, before_help = import::EXAMPLES, after_help = import::NOTES)]
     Import(ImportVerb),
+    /// Compare a vendor's invoice file with the ledger, and name the cause of every difference.
+    #[command(before_help = reconcile::EXAMPLES, after_help = reconcile::NOTES)]
+    Reconcile(ReconcileArgs),
     /// Decide a customer's history again under another catalogue or other rules, and compare.
     WhatIf(WhatIfArgs),
     /// Tell what will be charged, and which terms begin, if nobody changes anything.
@@ -99,6 +114,9 @@ pub enum Verb {
     /// Measure speed under a load that users have, in a new folder or on a running server.
     #[command(subcommand, before_help = BENCH_EXAMPLES, after_help = BENCH_NOTES)]
     Bench(BenchVerb),
+    /// Write billed lines to a file, in a layout that billing teams load; or check such a file.
+    #[command(before_help = export::EXAMPLES, after_help = export::NOTES)]
+    Export(ExportArgs),
 }
 
 /// What to check, and against what.
@@ -326,6 +344,44 @@ pub struct ScenarioArgs {
     /// Only those whose rule has this text in it.
     #[arg(long, value_name = "TEXT")]
     pub rule: Option<String>,
+}
+
+const CONFORMANCE_NOTES: &str = "\
+docs/vectors/README.md describes the columns; files of others are run as well. With --json, one object
+per case: id, line, ok, expected, found, formula; at the end passed and failed.";
+
+/// Which kind of cases.
+#[derive(Debug, Subcommand)]
+pub enum ConformanceVerb {
+    /// What part of a charge cycle costs.
+    Proration(ProrationArgs),
+    /// On which days charge cycles begin and end.
+    Schedule(ScheduleArgs),
+}
+
+/// Which prorations.
+#[derive(Args, Clone, Debug)]
+pub struct ProrationArgs {
+    /// The cases.
+    #[arg(value_name = "FILE.csv")]
+    pub file: PathBuf,
+    /// Round all of them so, whatever they say: unit-truncate, line-truncate, line-half-up or
+    /// fee-then-tax.
+    #[arg(long, value_name = "NAME", value_parser = policy)]
+    pub policy: Option<RoundingPolicy>,
+}
+
+/// Which charge cycles.
+#[derive(Args, Clone, Debug)]
+pub struct ScheduleArgs {
+    /// The cases.
+    #[arg(value_name = "FILE.csv")]
+    pub file: PathBuf,
+}
+
+fn policy(name: &str) -> Result<RoundingPolicy, String> {
+    let expected = "write unit-truncate, line-truncate, line-half-up or fee-then-tax";
+    policy_named(name).ok_or_else(|| expected.to_owned())
 }
 
 /// Which views, and where to.

@@ -9,7 +9,7 @@ pub enum Exit {
     /// Everything was as it should be.
     Fine,
     /// Something wrong was found: damage, another log than was signed, a proof that proves nothing, a
-    /// scenario that fails, or a file that is not imported.
+    /// scenario or a case that fails, or a file that is not imported.
     Found,
     /// The command line is wrong.
     Usage,

@@ -5,7 +5,7 @@
 //! - [`exit`] (what became of a run), [`output`] (the only place that writes), [`cli`] (what was
 //!   typed), [`source`] (a stopped folder or a running server), [`target`] (where
 //!   commands go);
-//! - [`describe`] (events in sentences), [`scenario`] (given, when, then), [`bench`] (a load and
+//! - [`describe`] (events in sentences), [`export`] (billed lines as files), [`scenario`] (given, when, then), [`bench`] (a load and
 //!   how it is measured), [`commands`] (one verb each), [`run`].
 
 pub mod exit;
@@ -19,6 +19,8 @@ pub mod source;
 pub mod target;
 
 pub mod describe;
+
+pub mod export;
 
 pub mod scenario;
 

@@ -39,6 +39,11 @@ impl<'a> Output<'a> {
         writeln!(self.results, "{line}")
     }
 
+    /// Where results go, for what is written piece by piece.
+    pub fn results(&mut self) -> &mut (dyn Write + Send) {
+        self.results
+    }
+
     /// One JSON value of the result, on one line.
     ///
     /// # Errors

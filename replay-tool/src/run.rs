@@ -8,8 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::{Cli, Verb};
 use crate::commands::{
-    backup, bench, checkpoint, explain, forecast, history, import, prove, rebuild, scenario, state,
-    statement, verify, what_if,
+    backup, bench, checkpoint, conformance, explain, export, forecast, history, import, prove,
+    rebuild, reconcile, scenario, state, statement, verify, what_if,
 };
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -44,6 +44,7 @@ fn runtime(verb: &Verb) -> io::Result<Runtime> {
         | Verb::Explain(_)
         | Verb::Statement(_)
         | Verb::Scenario(_)
+        | Verb::Conformance(_)
         | Verb::Rebuild(_)
         | Verb::Backup(_)
         | Verb::Checkpoint(_)
@@ -52,7 +53,9 @@ fn runtime(verb: &Verb) -> io::Result<Runtime> {
         | Verb::RotateKey(_)
         | Verb::Import(_)
         | Verb::WhatIf(_)
-        | Verb::Forecast(_) => Builder::new_current_thread(),
+        | Verb::Forecast(_)
+        | Verb::Export(_)
+        | Verb::Reconcile(_) => Builder::new_current_thread(),
     };
     builder.enable_all().build()
 }
@@ -65,6 +68,7 @@ async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Verb::Explain(args) => explain::explain(args, cli.json, output).await,
         Verb::Statement(args) => statement::statement(args, cli.json, output).await,
         Verb::Scenario(args) => scenario::scenario(args, cli.json, output),
+        Verb::Conformance(verb) => conformance::conformance(verb, cli.json, output),
         Verb::Rebuild(args) => rebuild::rebuild(args, cli.json, output).await,
         Verb::Backup(args) => backup::backup(args, cli.json, output),
         Verb::Checkpoint(args) => checkpoint::checkpoint(args, cli.json, output).await,
@@ -72,9 +76,11 @@ async fn obey(cli: &Cli, output: &mut Output<'_>) -> Result<Exit, Failure> {
         Verb::CheckProof(args) => prove::check(args, cli.json, output),
         Verb::RotateKey(args) => checkpoint::rotate_key(args, cli.json, output).await,
         Verb::Import(verb) => import::import(verb, cli.json, output).await,
+        Verb::Reconcile(args) => reconcile::reconcile(args, cli.json, output).await,
         Verb::WhatIf(args) => what_if::what_if(args, cli.json, output).await,
         Verb::Forecast(args) => forecast::forecast(args, cli.json, output).await,
         Verb::Bench(verb) => bench::bench(verb, cli.json, output).await,
+        Verb::Export(args) => export::export(args, cli.json, output).await,
     }
 }
 

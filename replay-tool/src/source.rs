@@ -17,6 +17,8 @@ use ledger_core::folder::{DataFolder, FolderError};
 use ledger_core::ids::{BackupName, CommandId, CustomerId, StreamId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, refusal_of};
 use ledger_core::money::MoneyError;
+use ledger_core::proof::archive::{checkpoints, commit_at};
+use ledger_core::proof::checkpoint::origin;
 use ledger_core::proof::{Proof, ProofError};
 use ledger_core::record::{Chain, Recorded, Refusal};
 use ledger_core::store::segment::SegmentLog;
@@ -57,6 +59,15 @@ pub struct Kept {
     pub sealed: SealedCommit,
     /// The refusal; `None` when everything was already as asked.
     pub refusal: Option<Refusal>,
+}
+
+/// What is read on the way to the lines.
+#[derive(Debug)]
+pub enum Read<'a> {
+    /// The next commit of the log, at its position.
+    Commit(u64, &'a SealedCommit),
+    /// The next billed line.
+    Line(Box<BilledLine>),
 }
 
 /// What was meant by the source flags.
@@ -182,25 +193,6 @@ impl Source {
         }
     }
 
-    /// The day that it is in the ledger: that of the server's clock, or of the last commit in a folder.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure`] when it cannot be read.
-    pub async fn today(&self) -> Result<NaiveDate, Failure> {
-        match self {
-            Self::Folder(folder) => {
-                let latest = open_ledger(folder).await?.latest();
-                Ok(latest.map_or(NaiveDate::MIN, |latest| latest.date_naive()))
-            }
-            Self::Server(server) => {
-                let answer = server.get("/v1/clock", [])?;
-                let clock: Clock = serde_json::from_str(&answer).map_err(|err| garbled(&err))?;
-                Ok(clock.now.date_naive())
-            }
-        }
-    }
-
     /// Hands every charge of `until` or earlier to `visit`, as it is billed: in the order of the log, and
     /// then, by customer, the charge cycles that have begun since.
     ///
@@ -212,24 +204,118 @@ impl Source {
         until: NaiveDate,
         visit: &mut dyn FnMut(BilledLine) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
+        self.each_line_through(until, visit).await.map(|_| ())
+    }
+
+    /// The same; returns the position of the last commit that could charge something.
+    ///
+    /// # Errors
+    ///
+    /// As [`each_line`](Self::each_line).
+    pub async fn each_line_through(
+        &self,
+        until: NaiveDate,
+        visit: &mut dyn FnMut(BilledLine) -> Result<(), Failure>,
+    ) -> Result<u64, Failure> {
         let books = self.books().await?;
-        let mut meters = Meters::default();
-        let mut bill = |charges: Result<Vec<Charge>, MoneyError>| {
+        let mut through = 0;
+        self.read_lines(&books, until, &mut |read| match read {
+            Read::Line(line) => visit(*line),
+            Read::Commit(position, sealed) => {
+                let events = &sealed.commit().events;
+                if !events.iter().all(|event| event.name == "ReconciliationRecorded") {
+                    through = position;
+                }
+                Ok(())
+            }
+        })
+        .await?;
+        Ok(through)
+    }
+
+    /// The same as [`each_line`](Self::each_line) with `books` that were read before; shows every commit
+    /// as well, before its lines.
+    ///
+    /// # Errors
+    ///
+    /// As [`each_line`](Self::each_line); [`Failure::Source`] when the books have changed meanwhile.
+    pub async fn read_lines(
+        &self,
+        books: &Books,
+        until: NaiveDate,
+        visit: &mut dyn FnMut(Read<'_>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let (mut meters, mut found) = (Meters::default(), Books::default());
+        let bill = |charges: Result<Vec<Charge>, MoneyError>,
+                    visit: &mut dyn FnMut(Read<'_>) -> Result<(), Failure>| {
             let charges = charges.map_err(|err| Failure::Damage(err.to_string()))?;
             for charge in charges.into_iter().filter(|charge| charge.charged_on <= until) {
-                visit(BilledLine::of(charge, &books).map_err(unbilled)?)?;
+                let line = BilledLine::of(charge, books).map_err(unbilled)?;
+                visit(Read::Line(Box::new(line)))?;
             }
-            Ok(())
+            Ok::<_, Failure>(())
         };
         self.each(Book::Log, &mut |position, sealed| {
+            visit(Read::Commit(position, &sealed))?;
             let recorded = Recorded::open(position, sealed).map_err(|err| garbled(&err))?;
-            bill(meters.add(&recorded))
+            if recorded.commit().stream == StreamId::Billing {
+                let at = recorded.commit().recorded_at;
+                let learn = |books, event| learn_billing(books, at, event);
+                found = recorded.events.iter().fold(std::mem::take(&mut found), learn);
+            }
+            bill(meters.add(&recorded), visit)
         })
         .await?;
         while let Some(charges) = meters.settle_next(until) {
-            bill(charges)?;
+            bill(charges, visit)?;
         }
-        Ok(())
+        if found == *books {
+            return Ok(());
+        }
+        let message =
+            "bills were closed, or rates or terms changed, while they were read: run it again";
+        Err(Failure::Source(message.to_owned()))
+    }
+
+    /// The day to which charge cycles have been charged, and the number of commits if it is known: the
+    /// last recorded day of a stopped folder, the day on the clock of a server.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::NotFound`] when nothing was recorded; else what is wrong with the source.
+    pub async fn end(&self) -> Result<(NaiveDate, Option<u64>), Failure> {
+        match self {
+            Self::Folder(folder) => {
+                let log = open_log(&folder.log())?;
+                let position = log.durable_position();
+                let last = commit_at(&log, position).await.map_err(|err| store(&err))?;
+                let last = last.ok_or_else(|| {
+                    Failure::NotFound("nothing was recorded here: check the source".to_owned())
+                })?;
+                Ok((last.commit().recorded_at.date_naive(), Some(position)))
+            }
+            Self::Server(server) => Ok((server.today()?, server.commits())),
+        }
+    }
+
+    /// The last signed checkpoint; its signature is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when it cannot be read.
+    pub fn checkpoint(&self) -> Result<Option<String>, Failure> {
+        match self {
+            Self::Folder(folder) => {
+                let origin = origin(&open_log(&folder.log())?.id());
+                let signed = checkpoints(folder, &origin).map_err(|err| proofs(&err))?;
+                Ok(signed.last().map(|signed| signed.note.clone()))
+            }
+            Self::Server(server) => match server.get("/v1/checkpoints/latest", []) {
+                Ok(note) => Ok(Some(note)),
+                Err(Failure::NotFound(_)) => Ok(None),
+                Err(err) => Err(err),
+            },
+        }
     }
 
     /// Hands every commit of a book to `visit`, in order of position.
@@ -464,6 +550,19 @@ impl Server {
         let mut query = vec![("after", after.to_string()), ("limit", PAGE_COMMITS.to_string())];
         query.extend(stream.map(|stream| ("stream", stream.to_string())));
         self.get(&format!("/v1/{}", book.name()), query)
+    }
+
+    /// How many commits its views have seen; only for showing how far long work is.
+    fn commits(&self) -> Option<u64> {
+        let views: Value = serde_json::from_str(&self.get("/v1/views", []).ok()?).ok()?;
+        views.get("position")?.as_u64()
+    }
+
+    /// The day on its clock.
+    fn today(&self) -> Result<NaiveDate, Failure> {
+        let clock = self.get("/v1/clock", [])?;
+        let Clock { now } = serde_json::from_str(&clock).map_err(|err| garbled(&err))?;
+        Ok(now.date_naive())
     }
 
     /// The proof that the server gives for the commit at `position`. It is not checked.

@@ -68,17 +68,33 @@ fn rules() -> Vec<Rule> {
 fn deciders() -> BTreeMap<&'static str, (String, String)> {
     let customers = read("ledger-core/src/customer/decide.rs");
     let catalogue = read("ledger-core/src/customer/decide/catalogue.rs");
+    let billing = read("ledger-core/src/billing/books.rs");
     let decider = |name: &'static str| {
         let arm = format!("Command::{name}(c) => ");
         let any = format!("Command::{name}(_) => ");
-        let called = [(&customers, &arm), (&catalogue, &arm), (&customers, &any)];
-        let after = called.iter().find_map(|(source, arm)| source.split(arm.as_str()).nth(1));
-        let after = after.unwrap_or_else(|| panic!("{name} is decided nowhere"));
+        let called = [
+            (&customers, "", &arm),
+            (&catalogue, "catalogue", &arm),
+            (&billing, "books", &arm),
+            (&customers, "", &any),
+        ];
+        let after = called
+            .iter()
+            .find_map(|(source, own, arm)| Some((*own, source.split(arm.as_str()).nth(1)?)));
+        let (own, after) = after.unwrap_or_else(|| panic!("{name} is decided nowhere"));
         let call = after.trim_start_matches("Ok(").split('(').next().unwrap();
-        let (module, function) = call.split_once("::").unwrap_or(("catalogue", call));
+        let (module, function) = call.split_once("::").unwrap_or((own, call));
         (name, (module.to_owned(), function.to_owned()))
     };
     Command::NAMES.iter().map(|name| decider(name)).collect()
+}
+
+/// The file of a module that decides.
+fn file_of(module: &str) -> String {
+    match module {
+        "books" => "ledger-core/src/billing/books.rs".to_owned(),
+        module => format!("ledger-core/src/customer/decide/{module}.rs"),
+    }
 }
 
 fn code(steps: &[(Step, Expected)], deciders: &BTreeMap<&str, (String, String)>) -> String {
@@ -87,7 +103,7 @@ fn code(steps: &[(Step, Expected)], deciders: &BTreeMap<&str, (String, String)>)
         let link = match &step.command {
             Some(command) => {
                 let (module, function) = &deciders[command.name()];
-                format!("[{module}::{function}](../ledger-core/src/customer/decide/{module}.rs)")
+                format!("[{module}::{function}](../{})", file_of(module))
             }
             None => "[due](../ledger-core/src/customer/due.rs)".to_owned(),
         };
@@ -116,6 +132,7 @@ fn decision(steps: &[(Step, Expected)]) -> String {
             }
             (None, None) if expected.unchanged => "nothing changes".to_owned(),
             (None, None) if expected.charges.is_some() => "charges".to_owned(),
+            (None, None) if expected.billed.is_some() => "what is billed".to_owned(),
             (None, None) if expected.warnings.is_some() => "warnings".to_owned(),
             (None, None) => "state".to_owned(),
         };
@@ -194,7 +211,7 @@ fn there_are_enough_rules_and_each_says_something_of_its_own() {
 #[test]
 fn every_decider_is_a_function_of_its_file() {
     for (command, (module, function)) in deciders() {
-        let source = read(&format!("ledger-core/src/customer/decide/{module}.rs"));
+        let source = read(&file_of(&module));
         let is_there = source.contains(&format!("fn {function}("));
         assert!(is_there, "{command} is decided by {module}::{function}, which is not there");
     }

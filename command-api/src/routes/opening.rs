@@ -177,7 +177,8 @@ pub(crate) async fn import(
     for_customer(&state, principal, envelope, customer, body.into_parts()).await
 }
 
-/// Puts right what the ledger has wrong about a subscription: for the operator. Nothing is charged.
+/// Puts right what the ledger has wrong about a subscription: for the operator. What was charged wrongly in
+/// the current term is credited and charged again.
 #[utoipa::path(post,
     path = "/v1/customers/{customer}/subscriptions/{subscription}/corrections",
     tag = "opening", request_body = CorrectionBody, responses(CommandAnswers),

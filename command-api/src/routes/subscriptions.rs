@@ -13,8 +13,9 @@ use crate::extract::{Asked, At};
 use crate::problem::Problem;
 use crate::state::AppState;
 use crate::wire::{
-    AddSeatsBody, CancelBody, ConvertTrialBody, List, ListQuery, PurchaseBody, ReadQuery,
-    RemoveSeatsBody, RenameBody, ResumeBody, SuspendBody, TrialBody, UpgradeBody,
+    AddSeatsBody, CancelBody, ConvertTrialBody, CreditBody, ExtendTrialBody, List, ListQuery,
+    PurchaseBody, ReadQuery, RemoveSeatsBody, RenameBody, ResumeBody, SuspendBody, TrialBody,
+    UpgradeBody,
 };
 
 commands! {
@@ -27,6 +28,16 @@ commands! {
     /// Makes a paid subscription of a trial, before its end.
     convert_trial: ConvertTrialBody, "subscriptions",
         "/v1/customers/{customer}/subscriptions/{subscription}/convert-trial",
+        subscription: SubscriptionId = "subscription";
+
+    /// Gives a trial more days: for the operator.
+    extend_trial: ExtendTrialBody, "subscriptions",
+        "/v1/customers/{customer}/subscriptions/{subscription}/extend-trial",
+        subscription: SubscriptionId = "subscription";
+
+    /// Gives money back that no rule gives back, as one line of credit: for the operator.
+    grant_credit: CreditBody, "subscriptions",
+        "/v1/customers/{customer}/subscriptions/{subscription}/credits",
         subscription: SubscriptionId = "subscription";
 
     /// Adds seats.

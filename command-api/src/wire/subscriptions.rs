@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use ledger_core::calendar::{BillingCycle, TermDuration};
 use ledger_core::ids::{OfferId, PromotionId, ResellerId, SubscriptionId};
+use rust_decimal::Decimal;
 
 use super::bodies;
 use super::names::{BillingName, TermName};
@@ -56,6 +57,18 @@ bodies! {
         /// left out.
         #[schema(value_type = Option<String>)]
         into: Option<SubscriptionId>,
+    }
+
+    /// Gives a trial more days: for the operator.
+    ExtendTrialBody(subscription: SubscriptionId) -> ExtendTrial {
+        /// Its new last day, included.
+        term_end: NaiveDate,
+    }
+
+    /// Gives money back that no rule gives back: for the operator.
+    CreditBody(subscription: SubscriptionId) -> GrantCredit {
+        /// The amount, above zero, in the customer's currency.
+        amount: Decimal,
     }
 
     /// Adds seats.

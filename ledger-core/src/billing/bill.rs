@@ -9,7 +9,7 @@ use super::meter::Charge;
 use crate::calendar::Month;
 use crate::customer::BillingTerms;
 use crate::ids::RateId;
-use crate::money::{Currency, Money, MoneyError, RoundingPolicy, prorate, share};
+use crate::money::{Currency, Fraction, Money, MoneyError, RoundingPolicy, prorate, share};
 
 /// Why a charge cannot be billed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -124,7 +124,7 @@ fn converted(
     let (set, rate) = books.rate(from, to, day).ok_or(BillError::RateMissing { from, to, day })?;
     let amount = line.unit_price.checked_mul(rate).ok_or(MoneyError::Overflow)?;
     let price = Money { amount, currency: to };
-    let (days, of) = (line.billable_days, line.cycle_days);
-    let billed = prorate(price, line.quantity, days, of, line.rounding)?.total;
+    let Fraction { part, whole } = line.fraction;
+    let billed = prorate(price, line.quantity, part, whole, line.rounding)?.total;
     Ok((billed, Some(AppliedRate { id: set.id.clone(), date: set.date, rate })))
 }

@@ -9,8 +9,8 @@ use serde::Serialize;
 use crate::calendar::{Period, charge_cycle, midnight};
 use crate::charges::{ChargeLine, cycle_line, lines};
 use crate::customer::{
-    AppliedPromotion, ChargeBasis, Customer, Event, Profile, RuleSet, Status, Subscription,
-    TermPlan, TrialTarget, UpgradeTarget, evolve,
+    AppliedPromotion, ChargeBasis, Customer, Event, Profile, RuleSet, Settled, Status,
+    Subscription, SubscriptionResumed, TermPlan, TrialTarget, UpgradeTarget, evolve,
 };
 use crate::ids::{Actor, CommandId, CustomerId, Reason, ResellerId, SubscriptionId};
 use crate::money::{MoneyError, RoundingPolicy};
@@ -291,15 +291,27 @@ impl Meter {
                     UpgradeTarget::Existing(grown) => self.touch(&grown.subscription, &of),
                 }
             }
+            // Free, but what is said of it later is billed.
+            Event::TrialStarted(e) => {
+                let free = Metered {
+                    charged_through: e.term.end,
+                    rounding: RoundingPolicy::default(),
+                    rules: e.rules.clone(),
+                    event: of.clone(),
+                    price: price(None, None),
+                };
+                self.metered.insert(e.subscription.clone(), free);
+            }
+            Event::SubscriptionResumed(e) => self.resume(e, &of),
             Event::SeatsAdded(e) => self.touch(&e.subscription, &of),
             Event::SeatsRemoved(e) => self.touch(&e.subscription, &of),
             Event::CorrectionRecorded(e) => {
                 self.touch(&e.subscription, &of);
-                if let (Some(_), Some(metered)) =
-                    (e.unit_price, self.metered.get_mut(&e.subscription))
-                {
+                let Some(metered) = self.metered.get_mut(&e.subscription) else { return };
+                if e.unit_price.is_some() {
                     metered.price = price(None, None);
                 }
+                metered.settle(&e.settled);
             }
             Event::OpeningBalanceImported(e) => {
                 let state = self.customer.as_ref();
@@ -315,8 +327,10 @@ impl Meter {
                 self.metered.insert(
                     e.subscription.clone(),
                     Metered {
-                        charged_through: cycle.map_or(s.term.end, |cycle| cycle.end),
-                        rounding: RoundingPolicy::UnitTruncate,
+                        charged_through: e
+                            .charged_through
+                            .unwrap_or_else(|| cycle.map_or(s.term.end, |cycle| cycle.end)),
+                        rounding: e.rounding,
                         rules,
                         event: of.clone(),
                         price: price(None, None),
@@ -327,11 +341,38 @@ impl Meter {
         }
     }
 
+    /// Billing goes on: what had stopped was charged by the event, to the end of its cycle. An earlier
+    /// version charged nothing then.
+    fn resume(&mut self, e: &SubscriptionResumed, of: &(String, Arc<Cause>)) {
+        self.touch(&e.subscription, of);
+        let s = self.customer.as_ref().and_then(|all| all.subscriptions.get(&e.subscription));
+        let (Some(s), Some(metered)) = (s, self.metered.get_mut(&e.subscription)) else { return };
+        let day = of.1.effective_at.date_naive();
+        if let Some(resumed) = &e.charge {
+            metered.charged_through = resumed.basis.billable.end;
+        } else if metered.charged_through < day {
+            let cycle = charge_cycle(s.cycle_anchor, s.plan.billing, s.anchor, day);
+            metered.charged_through = cycle.map_or(s.term.end, |cycle| cycle.end);
+        }
+    }
+
     /// Further charge cycles of `subscription` are as this event made them.
     fn touch(&mut self, subscription: &SubscriptionId, of: &(String, Arc<Cause>)) {
         if let Some(metered) = self.metered.get_mut(subscription) {
             metered.event = of.clone();
         }
+    }
+}
+
+impl Metered {
+    /// A correction may have credited days at the end, or charged some more there.
+    fn settle(&mut self, settled: &[Settled]) {
+        let credited = settled.iter().filter(|line| line.seats < 0);
+        let credited = credited.filter_map(|line| line.basis.billable.start.pred_opt()).min();
+        let charged = settled.iter().filter(|line| 0 < line.seats);
+        let charged = charged.map(|line| line.basis.billable.end).max();
+        self.charged_through = self.charged_through.min(credited.unwrap_or(self.charged_through));
+        self.charged_through = self.charged_through.max(charged.unwrap_or(self.charged_through));
     }
 }
 
@@ -439,7 +480,8 @@ fn next_cycle(s: &Subscription, metered: &Metered, day: NaiveDate) -> Option<Cha
     }
     let cycle = charge_cycle(s.cycle_anchor, s.plan.billing, s.anchor, start).ok()?;
     let billable = Period { start, end: cycle.end.min(s.term.end) };
-    Some(ChargeBasis { unit_price: s.unit_price, cycle, billable, rounding: metered.rounding })
+    let (unit_price, rounding) = (s.unit_price, metered.rounding);
+    Some(ChargeBasis { unit_price, cycle, billable, rounding, by_months: None })
 }
 
 fn command_name(request: &[u8]) -> String {

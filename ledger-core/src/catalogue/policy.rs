@@ -82,6 +82,11 @@ pub struct SuspensionRules {
     /// Days after which a suspended subscription is deleted; `None`: only its term's end matters.
     #[serde(default)]
     pub days_max: Option<u32>,
+    /// Days from the first one of the term in which suspending, where billing stops, credits
+    /// everything charged in it; later, or when left out, the remaining days are credited. Source: domain,
+    /// section 1.3 and section 4.4 (legacy).
+    #[serde(default)]
+    pub full_credit_days: Option<u32>,
 }
 
 /// What follows a term that is not renewed, and for how many days. Source: domain, sections 1.2 and
@@ -153,6 +158,20 @@ pub struct TermRules {
     /// Terms within which the rhythm of charging may change.
     #[serde(default)]
     pub billing_changes: BTreeSet<TermDuration>,
+    /// How the rest of a charge cycle is charged in which another rhythm begins.
+    #[serde(default)]
+    pub billing_change_by: ProrationUnit,
+}
+
+/// What a part of a charge cycle is counted in. Source: domain, section 4.3, last row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProrationUnit {
+    /// Whole months, as Microsoft publishes it; days where what is left is no whole months.
+    #[default]
+    Months,
+    /// Days.
+    Days,
 }
 
 /// How long seats can be given back, for subscriptions that start from an instant on.

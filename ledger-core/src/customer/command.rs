@@ -78,6 +78,8 @@ commands! {
     StartTrial,
     /// Makes a paid subscription of a trial.
     ConvertTrial,
+    /// Gives a trial more days.
+    ExtendTrial,
     /// Adds seats to a subscription.
     AddSeats,
     /// Gives seats back.
@@ -106,6 +108,8 @@ commands! {
     Resume,
     /// Gives a subscription a name of its own.
     Rename,
+    /// Gives money back that no rule gives back.
+    GrantCredit,
     /// Moves seats to a higher offer.
     Upgrade,
     /// Asks the reseller for more or fewer seats.

@@ -3,6 +3,7 @@
 mod account;
 mod alignment;
 mod catalogue;
+mod credit;
 mod ending;
 mod erasure;
 mod groups;
@@ -17,6 +18,7 @@ mod renewal;
 mod requests;
 mod schedule;
 mod seats;
+mod settlement;
 mod terms;
 mod trials;
 mod upgrade;
@@ -31,12 +33,12 @@ use super::command::Command;
 use super::event::{ChargeBasis, DropCause, Event, RuleSet, ScheduledChangeDropped, TermPlan};
 use super::rejection::Rejection;
 use super::state::{Customer, Status, Subscription, TermKind};
-use crate::calendar::{AnchorRule, Period, TermDuration, charge_cycle, renewal_due};
+use crate::calendar::{AnchorRule, Period, TermDuration, charge_cycle, midnight, renewal_due};
 use crate::catalogue::{
     Catalogue, Offer, OnImmediateChange, ProductKind, Programme, Quote, WindowRule,
 };
 use crate::ids::{Actor, CustomerId, OfferId, Role, SubscriptionId};
-use crate::money::prorate;
+use crate::money::{Fraction, prorate};
 
 /// Everything a decision may look at besides the customer itself.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +89,7 @@ pub fn decide(
         Command::Purchase(c) => purchase::purchase(context, registered()?, c),
         Command::StartTrial(c) => trials::start(context, registered()?, c),
         Command::ConvertTrial(c) => trials::convert(context, registered()?, c),
+        Command::ExtendTrial(c) => trials::extend(context, registered()?, c),
         Command::EndTrial(c) => trials::end(context, registered()?, c),
         Command::AddSeats(c) => seats::add(context, registered()?, c),
         Command::RemoveSeats(c) => seats::remove(context, registered()?, c),
@@ -105,6 +108,7 @@ pub fn decide(
         Command::Disable(c) => lifecycle::disable(context, registered()?, c),
         Command::Delete(c) => lifecycle::delete(context, registered()?, c),
         Command::Rename(c) => lifecycle::rename(registered()?, c),
+        Command::GrantCredit(c) => credit::grant(context, registered()?, c),
         Command::Upgrade(c) => upgrade::upgrade(context, registered()?, c),
         Command::RequestQuantity(c) => requests::request(context, registered()?, c),
         Command::FulfilRequest(c) => requests::fulfil(context, registered()?, c),
@@ -180,6 +184,15 @@ impl<'a> Context<'a> {
             programme: customer.profile.programme.clone(),
             catalogue: self.catalogue()?.version.clone(),
         })
+    }
+
+    /// The rules in force, of no catalogue where there is none.
+    fn rules_if_any(&self, customer: &Customer) -> RuleSet {
+        let catalogue = self.catalogue.map(|catalogue| catalogue.version.clone());
+        RuleSet {
+            programme: customer.profile.programme.clone(),
+            catalogue: catalogue.unwrap_or_default(),
+        }
     }
 }
 
@@ -267,6 +280,11 @@ fn not_at_its_end(context: &Context<'_>, subscription: &Subscription) -> Result<
         let subscription = subscription.id.clone();
         return Err(Rejection::RenewalPending { subscription, term_end });
     }
+    let next = subscription.next_billing.filter(|next| midnight(next.from) <= context.now);
+    if let Some(next) = next {
+        let (subscription, from) = (subscription.id.clone(), next.from);
+        return Err(Rejection::BillingChangePending { subscription, from });
+    }
     Ok(())
 }
 
@@ -330,10 +348,9 @@ const fn anchor_rule(programme: &Programme, plan: TermPlan) -> AnchorRule {
     }
 }
 
-/// What the days from `from` to the end of its charge cycle cost; refused when not exact for
-/// `quantity` seats.
+/// What the days from `from` to the end of its charge cycle cost, rounded as everything else in the term;
+/// refused when not exact for `quantity` seats.
 fn basis(
-    programme: &Programme,
     subscription: &Subscription,
     from: NaiveDate,
     quantity: u32,
@@ -346,7 +363,8 @@ fn basis(
             unit_price: subscription.unit_price,
             cycle,
             billable,
-            rounding: programme.rounding,
+            rounding: subscription.rounding,
+            by_months: settlement::by_months(subscription, from),
         },
         quantity,
     )
@@ -354,8 +372,8 @@ fn basis(
 
 /// Returns `basis` if the amount for `quantity` seats can be computed exactly.
 fn exact(basis: ChargeBasis, quantity: u32) -> Result<ChargeBasis, Rejection> {
-    let (days, of) = (basis.billable.days(), basis.cycle.days());
-    prorate(basis.unit_price, i64::from(quantity), days, of, basis.rounding)?;
+    let Fraction { part, whole } = basis.fraction();
+    prorate(basis.unit_price, i64::from(quantity), part, whole, basis.rounding)?;
     Ok(basis)
 }
 

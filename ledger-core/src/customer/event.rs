@@ -26,7 +26,7 @@ pub use self::trials::*;
 pub use self::upgrades::*;
 use crate::calendar::{BillingCycle, Period, TermDuration};
 use crate::ids::{ProgrammeId, SubscriptionId};
-use crate::money::{Money, RoundingPolicy};
+use crate::money::{Fraction, Money, RoundingPolicy};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
@@ -78,6 +78,8 @@ events! {
     TrialStarted,
     /// A trial became a paid subscription.
     TrialConverted,
+    /// A trial was given more days.
+    TrialExtended,
     /// Seats were added.
     SeatsAdded,
     /// Seats were given back.
@@ -104,6 +106,8 @@ events! {
     SubscriptionResumed,
     /// A subscription got a name of its own.
     SubscriptionRenamed,
+    /// Money was given back that no rule gives back.
+    CreditGranted,
     /// Seats moved to a higher offer.
     SubscriptionUpgraded,
     /// More or fewer seats were asked for.
@@ -178,6 +182,7 @@ impl Event {
             Self::SubscriptionPurchased(e) => Some(&e.subscription),
             Self::TrialStarted(e) => Some(&e.subscription),
             Self::TrialConverted(e) => Some(&e.subscription),
+            Self::TrialExtended(e) => Some(&e.subscription),
             Self::SeatsAdded(e) => Some(&e.subscription),
             Self::SeatsRemoved(e) => Some(&e.subscription),
             Self::RenewalQuantityScheduled(e) => Some(&e.subscription),
@@ -191,6 +196,7 @@ impl Event {
             Self::SubscriptionSuspended(e) => Some(&e.subscription),
             Self::SubscriptionResumed(e) => Some(&e.subscription),
             Self::SubscriptionRenamed(e) => Some(&e.subscription),
+            Self::CreditGranted(e) => Some(&e.subscription),
             Self::SubscriptionUpgraded(e) => Some(&e.subscription),
             Self::QuantityRequestFulfilled(e) => Some(&e.subscription),
             Self::SubscriptionRenewed(e) => Some(&e.subscription),
@@ -244,12 +250,18 @@ impl Event {
             Self::SubscriptionPurchased(e) => Some(&e.rules),
             Self::TrialStarted(e) => Some(&e.rules),
             Self::TrialConverted(e) => Some(&e.rules),
+            Self::TrialExtended(e) => Some(&e.rules),
             Self::SeatsAdded(e) => Some(&e.rules),
             Self::SeatsRemoved(e) => Some(&e.rules),
             Self::TermChanged(e) => Some(&e.rules),
             Self::BillingFrequencyChanged(e) => Some(&e.rules),
             Self::SubscriptionCancelled(e) => Some(&e.rules),
             Self::SubscriptionSuspended(e) => Some(&e.rules),
+            Self::SubscriptionResumed(e) => match &e.charge {
+                Some(resumed) => Some(&resumed.rules),
+                None => None,
+            },
+            Self::CreditGranted(e) => Some(&e.rules),
             Self::SubscriptionUpgraded(e) => Some(&e.rules),
             Self::SubscriptionRenewed(e) => Some(&e.rules),
             Self::ExtendedServiceTermStarted(e) => Some(&e.rules),
@@ -270,7 +282,6 @@ impl Event {
             | Self::ScheduledChangeDropped(_)
             | Self::EndOfTermActionSet(_)
             | Self::BillingFrequencyChosen(_)
-            | Self::SubscriptionResumed(_)
             | Self::SubscriptionRenamed(_)
             | Self::QuantityRequested(_)
             | Self::QuantityRequestFulfilled(_)
@@ -324,6 +335,56 @@ pub struct ChargeBasis {
     pub billable: Period,
     /// How the line is rounded.
     pub rounding: RoundingPolicy,
+    /// The months that a part of the cycle is charged for; `None`: it is charged by days.
+    pub by_months: Option<ByMonths>,
+}
+
+/// A part of a charge cycle that costs its share of whole months. Source: domain, section 4.3, last row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByMonths {
+    /// Months of the part.
+    pub months: u32,
+    /// Months of the whole cycle.
+    pub of: u32,
+    /// First and last day of the part.
+    pub days: Period,
+}
+
+impl ChargeBasis {
+    /// The fraction of the unit price that one seat costs. Days out of a part that is charged by months are
+    /// a share of that part, so that never more is credited than was charged.
+    #[must_use]
+    pub fn fraction(&self) -> Fraction {
+        let days = self.billable.days();
+        match self.by_months {
+            None => Fraction { part: days, whole: self.cycle.days() },
+            Some(by) if by.days == self.billable => Fraction { part: by.months, whole: by.of },
+            Some(by) => Fraction {
+                part: by.months.saturating_mul(days),
+                whole: by.of.saturating_mul(by.days.days()),
+            },
+        }
+    }
+
+    /// The same in words, such as `28/30 days`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let days = self.billable.days();
+        match self.by_months {
+            None => format!("{days}/{} days", self.cycle.days()),
+            Some(by) if by.days == self.billable => format!("{}/{} months", by.months, by.of),
+            Some(by) => format!("{}/{} months x {days}/{} days", by.months, by.of, by.days.days()),
+        }
+    }
+}
+
+/// Seats that are credited or charged alike, in one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// How many: negative when credited, positive when charged.
+    pub seats: i64,
+    /// For which days, and at which price.
+    pub basis: ChargeBasis,
 }
 
 /// How long and how often charged.

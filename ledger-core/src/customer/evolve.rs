@@ -4,20 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use super::charged::corrected;
 use super::command::EndOfTermAction;
 use super::event::{
-    AppliedPromotion, CorrectionRecorded, Event, ExtendedServiceTermStarted, GrownSubscription,
-    LotUse, NewSubscription, OpeningBalanceImported, RenewalSettings, SubscriptionPurchased,
-    SubscriptionRenewed, SubscriptionUpgraded, TermChanged, TermPlan, TrialConverted, TrialStarted,
-    TrialTarget, UpgradeTarget,
+    AppliedPromotion, ChargeBasis, CorrectionRecorded, Event, ExtendedServiceTermStarted,
+    GrownSubscription, LotUse, NewSubscription, OpeningBalanceImported, RenewalSettings,
+    SubscriptionPurchased, SubscriptionRenewed, SubscriptionUpgraded, TermChanged, TermPlan,
+    TrialConverted, TrialStarted, TrialTarget, UpgradeTarget,
 };
 use super::state::{
-    Assignment, Customer, DelegatedAdmin, ExternalHolding, Lot, NextBilling, Person, Profile,
-    QuantityRequest, Status, Subscription, TermKind,
+    Assignment, Charged, Customer, DelegatedAdmin, ExternalHolding, Lot, NextBilling, Person,
+    Profile, QuantityRequest, Status, Subscription, TermKind,
 };
 use crate::calendar::{AnchorRule, Period};
 use crate::ids::{GroupId, OfferId, PromotionId, SubscriptionId, UserId};
-use crate::money::Money;
+use crate::money::{Money, RoundingPolicy};
 
 /// Folds one event into the state. Total: it never fails and never decides.
 #[must_use]
@@ -99,6 +100,9 @@ fn apply(customer: &mut Customer, event: &Event) {
         }
         Event::TrialStarted(e) => insert(customer, tried(e, customer.profile.currency)),
         Event::TrialConverted(e) => converted(customer, e),
+        Event::TrialExtended(e) => {
+            change(customer, &e.subscription, |s| s.term.end = e.term_end.to);
+        }
         Event::SeatsAdded(e) => change(customer, &e.subscription, |s| {
             s.quantity = e.quantity.to;
             let seats = e.quantity.to.saturating_sub(e.quantity.from);
@@ -108,11 +112,13 @@ fn apply(customer: &mut Customer, event: &Event) {
                 charged_from: e.basis.billable.start,
                 reduce_until: e.reduce_until,
             });
+            s.charge_from(e.basis.billable.start, e.quantity.to);
             s.updates = s.updates.saturating_add(1);
         }),
         Event::SeatsRemoved(e) => change(customer, &e.subscription, |s| {
             s.quantity = e.quantity.to;
             s.take_from_lots(&e.lots);
+            s.charge_from(e.basis.billable.start, e.quantity.to);
             s.updates = s.updates.saturating_add(1);
         }),
         Event::RenewalQuantityScheduled(e) => change(customer, &e.subscription, |s| {
@@ -141,6 +147,9 @@ fn apply(customer: &mut Customer, event: &Event) {
             s.unit_price = e.basis.unit_price;
             s.next_billing = None;
             s.promotion = None;
+            s.by_months = e.basis.by_months;
+            s.rounding = e.basis.rounding;
+            s.begin_charging(&e.basis, if e.is_charged { e.quantity } else { 0 });
         }),
         Event::SubscriptionCancelled(e) => end(customer, &e.subscription, Status::Deleted),
         Event::SubscriptionSuspended(e) => change(customer, &e.subscription, |s| {
@@ -148,12 +157,19 @@ fn apply(customer: &mut Customer, event: &Event) {
             s.vendor_reasons.clone_from(&e.vendor_reasons);
             s.billing_stopped = e.billing_stops;
             s.delete_at = e.delete_at;
+            let credits = e.credit.iter().flat_map(|credit| &credit.credits);
+            if let Some(from) = credits.map(|credit| credit.basis.billable.start).min() {
+                s.stop_charging(from);
+            }
         }),
         Event::SubscriptionResumed(e) => change(customer, &e.subscription, |s| {
             s.status = Status::Active;
             s.vendor_reasons.clear();
             s.billing_stopped = false;
             s.delete_at = None;
+            if let Some(resumed) = &e.charge {
+                s.charge_from(resumed.basis.billable.start, resumed.quantity);
+            }
         }),
         Event::SubscriptionRenamed(e) => {
             change(customer, &e.subscription, |s| s.name.clone_from(&e.name));
@@ -243,6 +259,7 @@ fn apply(customer: &mut Customer, event: &Event) {
         Event::OpeningBalanceImported(e) => insert(customer, taken_over(e)),
         Event::CorrectionRecorded(e) => change(customer, &e.subscription, |s| s.correct(e)),
         Event::CustomerRegistered(_)
+        | Event::CreditGranted(_)
         | Event::CatalogueImported(_)
         | Event::PriceListImported(_)
         | Event::OfferMatrixImported(_)
@@ -379,6 +396,7 @@ struct Begun<'a> {
     reduce_until: Option<DateTime<Utc>>,
     full_refund_before: Option<DateTime<Utc>>,
     bought_at: Option<DateTime<Utc>>,
+    rounding: RoundingPolicy,
 }
 
 impl From<Begun<'_>> for Subscription {
@@ -416,6 +434,13 @@ impl From<Begun<'_>> for Subscription {
             disable_at: None,
             delete_at: None,
             promotion: None,
+            rounding: begun.rounding,
+            by_months: None,
+            charged: vec![Charged {
+                from: begun.charged_from,
+                quantity: begun.quantity,
+                unit_price: begun.unit_price,
+            }],
         }
     }
 }
@@ -441,6 +466,7 @@ fn purchased(e: &SubscriptionPurchased) -> Subscription {
         reduce_until: e.reduce_until,
         full_refund_before: e.full_refund_before,
         bought_at: Some(e.started_at),
+        rounding: e.basis.rounding,
     });
     Subscription { promotion: promotion_of(e.promotion.as_ref()), ..bought }
 }
@@ -462,8 +488,10 @@ fn tried(e: &TrialStarted, currency: crate::money::Currency) -> Subscription {
         reduce_until: None,
         full_refund_before: None,
         bought_at: None,
+        rounding: RoundingPolicy::default(),
     });
-    Subscription { kind: TermKind::Trial { converts: e.converts }, ..trial }
+    let kind = TermKind::Trial { converts: e.converts };
+    Subscription { kind, charged: Vec::new(), ..trial }
 }
 
 fn converted(customer: &mut Customer, e: &TrialConverted) {
@@ -473,8 +501,7 @@ fn converted(customer: &mut Customer, e: &TrialConverted) {
             s.kind = TermKind::Paid;
             s.plan = paid.plan;
             s.quantity = e.quantity.to;
-            s.unit_price = e.basis.unit_price;
-            s.begin_term(paid.term, (paid.lot, e.basis.billable.start), paid.reduce_until);
+            s.begin_term(paid.term, paid.lot, &e.basis, paid.reduce_until);
             s.anchor = paid.anchor;
             s.cancel_until = paid.cancel_until;
             s.full_refund_before = paid.full_refund_before;
@@ -496,6 +523,7 @@ fn grow(customer: &mut Customer, target: &GrownSubscription, charged_from: Naive
             charged_from,
             reduce_until: None,
         });
+        s.charge_from(charged_from, target.quantity.to);
         s.updates = s.updates.saturating_add(1);
     });
 }
@@ -511,6 +539,9 @@ fn upgraded(customer: &mut Customer, e: &SubscriptionUpgraded) {
             for lot in &mut s.lots {
                 lot.charged_from = e.charge.billable.start;
             }
+            s.rounding = e.charge.rounding;
+            s.by_months = e.charge.by_months;
+            s.begin_charging(&e.charge, e.moved);
             s.updates = s.updates.saturating_add(1);
         }),
         UpgradeTarget::New(target) => {
@@ -532,6 +563,7 @@ fn shrink(customer: &mut Customer, e: &SubscriptionUpgraded) -> Option<DateTime<
     let source = customer.subscriptions.get_mut(&e.subscription)?;
     source.quantity = e.quantity.to;
     source.take_from_lots(&e.lots);
+    source.charge_from(e.credit.billable.start, source.quantity);
     source.updates = source.updates.saturating_add(1);
     if source.quantity == 0 {
         source.status = Status::Deleted;
@@ -561,6 +593,7 @@ fn made_by_upgrade(
         reduce_until: target.reduce_until,
         full_refund_before: target.full_refund_before,
         bought_at,
+        rounding: e.charge.rounding,
     });
     Subscription { promotion: promotion_of(e.promotion.as_ref()), ..made }
 }
@@ -568,8 +601,7 @@ fn made_by_upgrade(
 fn renewed(customer: &mut Customer, e: &SubscriptionRenewed) {
     change(customer, &e.subscription, |s| {
         s.quantity = e.quantity.to;
-        s.unit_price = e.basis.unit_price;
-        s.begin_term(e.term, (e.lot, e.basis.billable.start), e.reduce_until);
+        s.begin_term(e.term, e.lot, &e.basis, e.reduce_until);
         s.anchor = e.anchor;
         s.cancel_until = e.cancel_until;
         s.full_refund_before = e.full_refund_before;
@@ -608,7 +640,12 @@ pub(super) fn taken_over(e: &OpeningBalanceImported) -> Subscription {
         reduce_until: None,
         full_refund_before: None,
         bought_at: e.bought_at,
+        rounding: e.rounding,
     });
+    let charged_from =
+        e.charged_through.and_then(|day| day.succ_opt()).filter(|_| !e.trial && !e.billing_stopped);
+    let charged =
+        charged_from.map(|from| Charged { from, quantity: e.quantity, unit_price: e.unit_price });
     let last_lot = e.lots.iter().map(|lot| lot.lot).max().unwrap_or(1);
     let converts = e.end_of_term == EndOfTermAction::Renew;
     let kind = if e.trial { TermKind::Trial { converts } } else { TermKind::Paid };
@@ -619,6 +656,8 @@ pub(super) fn taken_over(e: &OpeningBalanceImported) -> Subscription {
         end_of_term: e.end_of_term,
         kind,
         vendor_reasons: e.vendor_reasons.clone(),
+        billing_stopped: e.billing_stopped,
+        charged: Vec::from_iter(charged),
         ..begun
     }
 }
@@ -642,9 +681,15 @@ impl Subscription {
     fn begin_term(
         &mut self,
         term: Period,
-        (lot, charged_from): (u32, NaiveDate),
+        lot: u32,
+        basis: &ChargeBasis,
         reduce_until: Option<DateTime<Utc>>,
     ) {
+        let charged_from = basis.billable.start;
+        self.unit_price = basis.unit_price;
+        self.rounding = basis.rounding;
+        self.by_months = None;
+        self.begin_charging(basis, self.quantity);
         self.term = term;
         self.cycle_anchor = term.start;
         self.lots = vec![Lot { lot, seats: self.quantity, charged_from, reduce_until }];
@@ -656,8 +701,7 @@ impl Subscription {
 
     fn change_term(&mut self, e: &TermChanged) {
         self.plan = e.plan;
-        self.unit_price = e.basis.unit_price;
-        self.begin_term(e.term, (e.lot, e.basis.billable.start), e.reduce_until);
+        self.begin_term(e.term, e.lot, &e.basis, e.reduce_until);
         self.anchor = e.anchor;
         self.cancel_until = e.cancel_until;
         self.full_refund_before = e.full_refund_before;
@@ -666,8 +710,7 @@ impl Subscription {
 
     fn extend(&mut self, e: &ExtendedServiceTermStarted) {
         self.plan = e.plan;
-        self.unit_price = e.basis.unit_price;
-        self.begin_term(e.term, (e.lot, e.basis.billable.start), None);
+        self.begin_term(e.term, e.lot, &e.basis, None);
         self.anchor = AnchorRule::Clamp;
         self.cancel_until = None;
         self.full_refund_before = None;
@@ -683,6 +726,11 @@ impl Subscription {
 
     /// A changed quantity is one lot, which cannot be removed: nobody knows which seats were wrong.
     fn correct(&mut self, e: &CorrectionRecorded) {
+        let quantity = e.quantity.map(|quantity| quantity.to);
+        self.charged = match e.from {
+            Some(from) => corrected(&self.charged, from, quantity, e.unit_price),
+            None => Vec::new(),
+        };
         if let Some(quantity) = e.quantity {
             self.quantity = quantity.to;
             let lot = self.last_lot.saturating_add(1);
@@ -692,6 +740,9 @@ impl Subscription {
             self.close_windows();
         }
         if let Some(term_end) = e.term_end {
+            if term_end < self.term.end {
+                self.end_charging_with(term_end);
+            }
             self.term.end = term_end;
             // Another rhythm cannot begin after the term any more.
             self.next_billing = self.next_billing.filter(|next| next.from <= term_end);

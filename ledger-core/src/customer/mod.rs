@@ -11,6 +11,7 @@ mod evolve;
 mod rejection;
 mod state;
 
+mod charged;
 mod decide;
 mod due;
 mod soundness;
@@ -31,7 +32,7 @@ pub use evolve::{evolve, fold};
 pub use rejection::{NotExtended, Rejection, Rule};
 pub use soundness::faults;
 pub use state::{
-    Assignment, Customer, DelegatedAdmin, ExternalHolding, FOLD_VERSION, Group, Lot, NextBilling,
-    Person, Profile, QuantityRequest, Status, Subscription, TermKind,
+    Assignment, Charged, Customer, DelegatedAdmin, ExternalHolding, FOLD_VERSION, Group, Lot,
+    NextBilling, Person, Profile, QuantityRequest, Status, Subscription, TermKind,
 };
 pub use warning::{Warning, warnings};

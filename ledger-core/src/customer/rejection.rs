@@ -145,6 +145,16 @@ pub enum Rejection {
         /// Last day of the term that is over.
         term_end: NaiveDate,
     },
+    /// Another rhythm of charging is due and not yet begun.
+    #[error(
+        "subscription {subscription} is about to be charged in another rhythm: send the same command again in 2 minutes"
+    )]
+    BillingChangePending {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// First day of that rhythm.
+        from: NaiveDate,
+    },
     /// A quantity of zero.
     #[error("a quantity of zero changes nothing: name at least one seat")]
     QuantityZero,

@@ -42,6 +42,13 @@ fn seats(s: &Subscription) -> Vec<String> {
     if s.lots.iter().any(|lot| lot.seats == 0) {
         faults.push("one of its lots is empty".to_owned());
     }
+    let is_charged = if s.billing_stopped { 0 } else { s.quantity };
+    if s.charged.last().is_some_and(|last| last.quantity != is_charged) {
+        faults.push(format!("it has {} seats, but {:?} is charged", s.quantity, s.charged.last()));
+    }
+    if !s.charged.is_sorted_by(|a, b| a.from < b.from) {
+        faults.push(format!("what is charged is out of order: {:?}", s.charged));
+    }
     faults
 }
 

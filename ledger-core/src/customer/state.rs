@@ -6,18 +6,18 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::command::{EndOfTermAction, PortalAccess};
-use super::event::{RenewalSettings, TermPlan};
+use super::event::{ByMonths, RenewalSettings, TermPlan};
 use crate::calendar::{AnchorRule, BillingCycle, Period};
 use crate::catalogue::Segment;
 use crate::ids::{
     GroupId, OfferId, ProgrammeId, PromotionId, QuantityRequestId, ResellerId, SealedText,
     SubscriptionId, UserId,
 };
-use crate::money::{Currency, Money};
+use crate::money::{Currency, Money, RoundingPolicy};
 
 /// Version of what folding makes of events, and of the bytes in which a snapshot keeps it. Raise it with
 /// every change of either; `tests/golden.rs` notices.
-pub const FOLD_VERSION: u32 = 2;
+pub const FOLD_VERSION: u32 = 3;
 
 /// A customer with everything it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,6 +220,24 @@ pub struct Subscription {
     pub delete_at: Option<DateTime<Utc>>,
     /// The promotion that lowered the price of the current term.
     pub promotion: Option<PromotionId>,
+    /// How its charges are rounded, locked for the term.
+    pub rounding: RoundingPolicy,
+    /// The part of a charge cycle that is charged by months, where another rhythm of charging began in it.
+    pub by_months: Option<ByMonths>,
+    /// What has been charged since the term, the offer or the rhythm of charging began: from each of these
+    /// days to the next. Nothing where it costs nothing.
+    pub charged: Vec<Charged>,
+}
+
+/// Seats and their price, as charged from one day on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charged {
+    /// First day.
+    pub from: NaiveDate,
+    /// Seats; none while billing is stopped.
+    pub quantity: u32,
+    /// Price of one seat for one billing cycle.
+    pub unit_price: Money,
 }
 
 /// How a subscription is to be charged from its next charge cycle on.
@@ -322,7 +340,9 @@ impl Customer {
         let subscriptions = self.subscriptions.values().map(|subscription| {
             let texts = subscription.services.len().saturating_add(4).saturating_mul(ENTRY_BYTES);
             let lots = subscription.lots.len().saturating_mul(size_of::<Lot>());
-            size_of::<Subscription>().saturating_add(texts).saturating_add(lots)
+            let charged = subscription.charged.len().saturating_mul(size_of::<Charged>());
+            let parts = [texts, lots, charged].into_iter();
+            parts.fold(size_of::<Subscription>(), usize::saturating_add)
         });
         let licences = self.assignments.values().flat_map(BTreeMap::values);
         let licences = licences.map(|licence| licence.groups.len().saturating_add(1));

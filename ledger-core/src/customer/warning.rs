@@ -233,6 +233,8 @@ fn of_event(event: &Event) -> Vec<Warning> {
         | Event::BillingFrequencyChanged(_)
         | Event::SubscriptionCancelled(_)
         | Event::SubscriptionRenamed(_)
+        | Event::CreditGranted(_)
+        | Event::TrialExtended(_)
         | Event::QuantityRequested(_)
         | Event::QuantityRequestFulfilled(_)
         | Event::QuantityRequestDeclined(_)

@@ -170,6 +170,18 @@ const COMMANDS: &[(u16, Make)] = &[
     (2, |d| Command::ReprocessGroup(ReprocessGroup { group: d.group() })),
     (2, opening_balance),
     (2, correction),
+    (1, |d| {
+        let (subscription, amount) = (d.pick(), Decimal::new(i64::from(d.below(5_000)), 2));
+        Command::GrantCredit(GrantCredit { subscription, amount })
+    }),
+    (2, |d| {
+        let trials = d.customer.living().filter(|s| s.is_trial()).map(|s| s.id.clone()).collect();
+        let subscription = d.one_of(trials).unwrap_or_else(|| d.pick());
+        let ends = d.customer.subscriptions.get(&subscription).map(|s| s.term.end);
+        let term_end = ends.unwrap_or_else(|| d.now.date_naive());
+        let term_end = term_end + Days::new(u64::from(d.below(40)));
+        Command::ExtendTrial(ExtendTrial { subscription, term_end })
+    }),
     (1, change_customer),
     (1, |d| Command::AcceptAgreement(AcceptAgreement { agreement: format!("v{}", d.below(2)) })),
     (3, grant),

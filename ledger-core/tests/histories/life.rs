@@ -9,6 +9,7 @@ use ledger_core::customer::{Command, Context, Customer, Event, Rejection, decide
 use ledger_core::ids::{Actor, ActorId, CustomerId, Role};
 use ledger_core::store::segment::simulated::Random;
 
+use super::charged::Charged;
 use super::checks::{Broken, decision, ensure};
 use super::worlds;
 use crate::drafts::{Draft, KINDS, PROGRAMMES, command, registration};
@@ -56,6 +57,13 @@ impl Tally {
     }
 }
 
+/// What happened, and what it is charged; what is only tried is not.
+#[derive(Default)]
+struct History {
+    events: Vec<Event>,
+    charged: Option<Charged>,
+}
+
 #[derive(Clone)]
 pub(crate) struct Life {
     random: Random,
@@ -86,23 +94,28 @@ impl Life {
             let catalogue = catalogues.in_force(now).map(Arc::as_ref);
             decide_at(&id, catalogue, None, &register, Role::Operator, now)
         };
-        let mut history = registered.map_err(|no| format!("nobody is registered: {no}"))?;
-        let customer = fold(&history).ok_or("nobody is registered")?;
+        let registered = registered.map_err(|no| format!("nobody is registered: {no}"))?;
+        let customer = fold(&registered).ok_or("nobody is registered")?;
+        let mut charged = Charged::new(id.clone());
+        charged.happen(&mut random, (now, &register), &registered)?;
+        let mut history = History { events: registered, charged: Some(charged) };
         let last = String::new();
         let mut life = Self { random, id, catalogues, customer, now, last };
         for number in 0..COMMANDS {
             let step = life.step(number, tally, &mut history);
             step.map_err(|broken| format!("command {number}, {}: {broken}", life.last))?;
         }
-        let replayed = fold(&history);
-        ensure(replayed.as_ref() == Some(&life.customer), || "a replay gives another state".into())
+        let replayed = fold(&history.events);
+        let is_same = replayed.as_ref() == Some(&life.customer);
+        ensure(is_same, || "a replay gives another state".into())?;
+        history.charged.map_or(Ok(()), |charged| charged.check(&life.customer))
     }
 
     fn step(
         &mut self,
         number: u32,
         tally: &mut Tally,
-        history: &mut Vec<Event>,
+        history: &mut History,
     ) -> Result<(), Broken> {
         let minutes = match self.random.below(100) {
             0..55 => 180,
@@ -146,7 +159,7 @@ impl Life {
             }
             Ok(events) => {
                 *tally.accepted.entry(command.name()).or_default() += 1;
-                self.happen(events, Some(tally), history)
+                self.happen(&command, events, Some(tally), history)
             }
             Err(rejection) => {
                 let code = rejection.rule().code;
@@ -165,7 +178,7 @@ impl Life {
         &mut self,
         until: DateTime<Utc>,
         mut tally: Option<&mut Tally>,
-        history: &mut Vec<Event>,
+        history: &mut History,
     ) -> Result<(), Broken> {
         let mut waiting = BTreeSet::new();
         loop {
@@ -187,7 +200,7 @@ impl Life {
             if let Some(tally) = tally.as_deref_mut() {
                 *tally.accepted.entry(due.command.name()).or_default() += 1;
             }
-            self.happen(events, tally.as_deref_mut(), history)?;
+            self.happen(&due.command, events, tally.as_deref_mut(), history)?;
             let again = self.decide(&due.command, Role::Scheduler);
             let is_once = again.as_ref().is_ok_and(Vec::is_empty) || again.is_err();
             ensure(is_once, || format!("once more it leads to {again:?}"))?;
@@ -196,9 +209,10 @@ impl Life {
 
     fn happen(
         &mut self,
+        command: &Command,
         events: Vec<Event>,
         tally: Option<&mut Tally>,
-        history: &mut Vec<Event>,
+        history: &mut History,
     ) -> Result<(), Broken> {
         let programme = &self.customer.profile.programme;
         let catalogue = self.catalogues.in_force(self.now);
@@ -210,7 +224,10 @@ impl Life {
                 *tally.events.entry(event.name()).or_default() += 1;
             }
         }
-        history.extend(events);
+        if let Some(charged) = &mut history.charged {
+            charged.happen(&mut self.random, (self.now, command), &events)?;
+        }
+        history.events.extend(events);
         Ok(())
     }
 
@@ -227,7 +244,7 @@ impl Life {
             return Ok(());
         }
         let mut then = self.clone();
-        then.catch_up(at, None, &mut Vec::new())?;
+        then.catch_up(at, None, &mut History::default())?;
         then.now = at;
         match then.decide(command, role) {
             Err(again) if again.rule().code == rejection.rule().code => {

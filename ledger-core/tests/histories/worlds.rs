@@ -6,8 +6,8 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use ledger_core::calendar::{AnchorRule, BillingCycle, TermDuration};
 use ledger_core::catalogue::{
     BelowAssigned, Catalogue, EndingRules, ExtendedTermRules, Offer, OnImmediateChange, Plan,
-    ProductKind, Programme, Promotion, SEEDS_TOML, Segment, SuspensionRules, TermRules, TrialRules,
-    UpgradePaths,
+    ProductKind, Programme, Promotion, ProrationUnit, SEEDS_TOML, Segment, SuspensionRules,
+    TermRules, TrialRules, UpgradePaths,
 };
 use ledger_core::ids::{OfferId, PromotionId};
 use ledger_core::money::RoundingPolicy;
@@ -113,6 +113,7 @@ fn change_programme(random: &mut Random, programme: &mut Programme) {
             .into_iter()
             .filter(|_| !one_in(random, 3))
             .collect(),
+        billing_change_by: one(random, &[ProrationUnit::Months, ProrationUnit::Days]),
     };
     let upgrades = &mut programme.upgrades;
     if one_in(random, 3) {
@@ -134,7 +135,8 @@ fn suspension(random: &mut Random) -> Option<SuspensionRules> {
     }
     let (billing_stops, turns_renewal_off) = (random.flip(), random.flip());
     let days_max = if random.flip() { None } else { Some(1 + below(random, 120)) };
-    Some(SuspensionRules { billing_stops, turns_renewal_off, days_max })
+    let full_credit_days = maybe(random, 40);
+    Some(SuspensionRules { billing_stops, turns_renewal_off, days_max, full_credit_days })
 }
 
 fn ending(random: &mut Random) -> EndingRules {

@@ -148,6 +148,8 @@ pub fn quantity_changes(event: &Event) -> Vec<Changed<'_>> {
         | Event::SubscriptionSuspended(_)
         | Event::SubscriptionResumed(_)
         | Event::SubscriptionRenamed(_)
+        | Event::CreditGranted(_)
+        | Event::TrialExtended(_)
         | Event::QuantityRequested(_)
         | Event::QuantityRequestFulfilled(_)
         | Event::QuantityRequestDeclined(_)

@@ -28,7 +28,7 @@ pub async fn explain(
     let source = Source::open(&args.source)?;
     let history = source.history(&customer).await?;
     let (books, catalogues) = (source.books().await?, source.catalogues().await?);
-    let until = source.today().await?;
+    let (until, _) = source.end().await?;
     let known = Known { history: &history, books: &books, catalogues: &catalogues, until };
     let explanation = ledger_core::billing::explain(known, &customer, &subject);
     let explanation = explanation.map_err(|err| Failure::Damage(format!("{err}; run verify")))?;

@@ -136,6 +136,12 @@ pub fn event(event: &Event) -> String {
                 e.subscription, grown.subscription, grown.quantity.from, grown.quantity.to
             ),
         },
+        Event::TrialExtended(e) => {
+            format!("{}: trial to {} -> {}", e.subscription, e.term_end.from, e.term_end.to)
+        }
+        Event::CreditGranted(e) => {
+            format!("{}: {} credited", e.subscription, e.basis.unit_price)
+        }
         Event::RenewalSettingsChanged(e) => {
             format!("{}: from {} {}", e.subscription, e.due, settings(&e.settings))
         }

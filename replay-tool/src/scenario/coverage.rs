@@ -44,7 +44,7 @@ impl Coverage {
         }
         let text =
             |value: &Value, key| value.get(key).and_then(Value::as_str).map(ToOwned::to_owned);
-        let charges = expected.charges.iter().flatten();
+        let charges = expected.charges.iter().chain(&expected.billed).flatten();
         self.charge_types.extend(charges.filter_map(|charge| text(charge, "charge_type")));
         let warnings = expected.warnings.iter().flatten();
         self.warnings.extend(warnings.filter_map(|warning| text(warning, "warning")));

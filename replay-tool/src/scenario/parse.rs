@@ -62,8 +62,40 @@ pub struct Step {
     pub actor: Actor,
     /// What is asked; nothing when time merely passes.
     pub command: Option<Command>,
-    /// Whether it goes to the catalogue rather than to the customer.
-    pub to_catalogue: bool,
+    /// Where it goes.
+    pub to: To,
+}
+
+/// Where a command goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// To the customer.
+    Customer,
+    /// To the catalogue.
+    Catalogue,
+    /// To what is said about bills.
+    Billing,
+}
+
+impl To {
+    /// Where `command` belongs.
+    const fn usual(command: Option<&Command>) -> Self {
+        match command {
+            Some(
+                Command::ImportCatalogue(_)
+                | Command::ImportPriceList(_)
+                | Command::ImportOfferMatrix(_)
+                | Command::SetPolicy(_),
+            ) => Self::Catalogue,
+            Some(
+                Command::SetBillingTerms(_)
+                | Command::ImportExchangeRates(_)
+                | Command::ClosePeriod(_)
+                | Command::RecordReconciliation(_),
+            ) => Self::Billing,
+            Some(_) | None => Self::Customer,
+        }
+    }
 }
 
 /// What is expected of a step. What is not named is not checked.
@@ -73,6 +105,8 @@ pub struct Expected {
     pub events: Option<Vec<Named>>,
     /// The complete list of charge lines, each with some of its fields.
     pub charges: Option<Vec<Value>>,
+    /// The complete list of what was charged since the step before, each with some of its fields.
+    pub billed: Option<Vec<Value>>,
     /// The complete list of warnings, each with some of its fields.
     pub warnings: Option<Vec<Value>>,
     /// Parts of the state afterwards.
@@ -405,8 +439,8 @@ impl<'a> Reader<'a> {
         let command = named.pop().map(|(name, asked)| self.command(name, asked, known));
         let command = command.transpose()?;
         let actor = self.actor(by, command.as_ref())?;
-        let to_catalogue = self.to_catalogue(to.as_ref(), command.as_ref())?;
-        Ok(Step { at, actor, command, to_catalogue })
+        let to = self.to(to.as_ref(), command.as_ref())?;
+        Ok(Step { at, actor, command, to })
     }
 
     fn instant_or(
@@ -466,24 +500,16 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn to_catalogue(
-        &self,
-        to: Option<&Value>,
-        command: Option<&Command>,
-    ) -> Result<bool, ParseError> {
+    fn to(&self, to: Option<&Value>, command: Option<&Command>) -> Result<To, ParseError> {
         match to.map(Value::as_str) {
-            None => Ok(matches!(
-                command,
-                Some(
-                    Command::ImportCatalogue(_)
-                        | Command::ImportPriceList(_)
-                        | Command::ImportOfferMatrix(_)
-                        | Command::SetPolicy(_)
-                )
-            )),
-            Some(Some("catalogue")) => Ok(true),
-            Some(Some("customer")) => Ok(false),
-            Some(_) => Err(self.wrong("to", "`to:` is `catalogue` or `customer`".to_owned())),
+            None => Ok(To::usual(command)),
+            Some(Some("catalogue")) => Ok(To::Catalogue),
+            Some(Some("customer")) => Ok(To::Customer),
+            Some(Some("billing")) => Ok(To::Billing),
+            Some(_) => {
+                let message = "`to:` is `billing`, `catalogue` or `customer`".to_owned();
+                Err(self.wrong("to", message))
+            }
         }
     }
 
@@ -493,6 +519,7 @@ impl<'a> Reader<'a> {
         let expected = Expected {
             events,
             charges: fields.list("charges")?,
+            billed: fields.list("billed")?,
             warnings: fields.list("warnings")?,
             state: fields.take("state"),
             rejected: fields
@@ -526,7 +553,8 @@ impl<'a> Reader<'a> {
             let message = "a command is accepted, rejected or leaves all unchanged: choose one";
             return Err(self.wrong("then", message.to_owned()));
         }
-        if !says_happened && !says_no && !expected.unchanged && expected.state.is_none() {
+        let says_after = expected.state.is_some() || expected.billed.is_some();
+        if !says_happened && !says_no && !expected.unchanged && !says_after {
             return Err(self.wrong("then", "then expects nothing: name `events:`".to_owned()));
         }
         Ok(expected)

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use ledger_core::billing::decide_billing;
 use ledger_core::catalogue::Catalogues;
 use ledger_core::customer::{
     Command, Context, Customer, Event, Rejection, Warning, advice, decide, decide_catalogue, due,
@@ -12,11 +13,12 @@ use ledger_core::ids::{Actor, ActorId, CustomerId, Role};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::account::Account;
 use super::coverage::Coverage;
 use super::diff::{differences, listed};
 use super::laws::broken;
-use super::parse::{Expected, Named, Scenario, Step};
-use super::view::{charges, view};
+use super::parse::{Expected, Named, Scenario, Step, To};
+use super::view::{billed, charges, view};
 
 /// The one customer of every scenario.
 const CUSTOMER: &str = "acme";
@@ -77,6 +79,7 @@ struct World {
     clock_runs: bool,
     state: Option<Customer>,
     history: Vec<Event>,
+    account: Account,
     advice: Vec<Warning>,
     problems: Vec<Problem>,
     coverage: Coverage,
@@ -84,8 +87,10 @@ struct World {
 
 impl World {
     fn new(scenario: &Scenario) -> Self {
+        let customer_id = CustomerId::try_new(CUSTOMER).expect("it is a valid id");
         Self {
-            customer_id: CustomerId::try_new(CUSTOMER).expect("it is a valid id"),
+            account: Account::new(customer_id.clone()),
+            customer_id,
             catalogues: Catalogues::default().with(scenario.catalogue.clone()),
             clock_runs: scenario.clock_runs,
             state: None,
@@ -105,7 +110,7 @@ impl World {
                 at: first,
                 actor: actor(Role::Operator),
                 command: Some(command),
-                to_catalogue: false,
+                to: To::Customer,
             };
             self.happened("registration", &step);
         }
@@ -124,10 +129,11 @@ impl World {
     fn happened(&mut self, title: &str, step: &Step) {
         self.let_time_pass(step.at);
         if let Some(command) = &step.command
-            && let Err(rejection) = self.issue(step.at, &step.actor, step.to_catalogue, command)
+            && let Err(rejection) = self.issue(step.at, &step.actor, step.to, command)
         {
             self.problem(title, &format!("it must be accepted, but {}", said_no(&rejection)));
         }
+        self.charge(title, step.at);
         self.law(title);
     }
 
@@ -135,11 +141,13 @@ impl World {
     fn tried(&mut self, title: &str, step: &Step, expected: &Expected) {
         let problems_before = self.problems.len();
         self.advice.clear();
+        self.account.begin_step();
         let passed = self.let_time_pass(step.at);
         let result = match &step.command {
-            Some(command) => self.issue(step.at, &step.actor, step.to_catalogue, command),
+            Some(command) => self.issue(step.at, &step.actor, step.to, command),
             None => Ok(passed),
         };
+        self.charge(title, step.at);
         match &result {
             Ok(events) => self.compare_accepted(title, events, expected),
             Err(rejection) => {
@@ -147,9 +155,13 @@ impl World {
                 self.keeps_its_word(title, step, rejection);
             }
         }
+        if let Some(expected) = &expected.billed {
+            self.compare_billed(title, expected);
+        }
         if let Some(expected) = &expected.state {
             let context = self.context(step.at, step.at, &step.actor);
-            let state = view(&context, self.state.as_ref(), &self.catalogues);
+            let books = self.account.books();
+            let state = view(&context, self.state.as_ref(), &self.catalogues, books);
             self.problems_at(title, differences("state", expected, Some(&state)));
         }
         self.law(title);
@@ -168,15 +180,40 @@ impl World {
         &mut self,
         now: DateTime<Utc>,
         actor: &Actor,
-        to_catalogue: bool,
+        to: To,
         command: &Command,
     ) -> Result<Vec<Event>, Rejection> {
-        if to_catalogue {
-            let events = decide_catalogue(&self.catalogues, command)?;
-            let known = std::mem::take(&mut self.catalogues);
-            self.catalogues = events.iter().fold(known, learn);
-            return Ok(events);
+        match to {
+            To::Customer => self.issue_to_customer(now, actor, command),
+            To::Catalogue => {
+                let events = decide_catalogue(&self.catalogues, command)?;
+                let known = std::mem::take(&mut self.catalogues);
+                self.catalogues = events.iter().fold(known, learn);
+                if !events.is_empty() {
+                    self.account.count();
+                }
+                Ok(events)
+            }
+            To::Billing => {
+                let drawn = if let Command::ClosePeriod(close) = command {
+                    Some(self.account.draw(close.period)?)
+                } else {
+                    None
+                };
+                let books = self.account.books();
+                let events = decide_billing(books, drawn.as_ref(), now, command)?;
+                self.account.learn(now, &events);
+                Ok(events)
+            }
         }
+    }
+
+    fn issue_to_customer(
+        &mut self,
+        now: DateTime<Utc>,
+        actor: &Actor,
+        command: &Command,
+    ) -> Result<Vec<Event>, Rejection> {
         let effective_at = command.due_at().map_or(now, |due_at| due_at.min(now));
         let context = self.context(now, effective_at, actor);
         let preview = decide(&context, self.state.as_ref(), command);
@@ -190,6 +227,11 @@ impl World {
         }
         let events = events?;
         self.advice.extend(advised);
+        let empty = Account::new(self.customer_id.clone());
+        let mut account = std::mem::replace(&mut self.account, empty);
+        let charged = account.happen(&self.context(now, effective_at, actor), command, &events);
+        self.account = account;
+        charged?;
         self.state = events.iter().fold(self.state.take(), evolve);
         self.history.extend(events.iter().cloned());
         Ok(events)
@@ -214,7 +256,7 @@ impl World {
             else {
                 break;
             };
-            match self.issue(due_at, &scheduler, false, &command) {
+            match self.issue(due_at, &scheduler, To::Customer, &command) {
                 Ok(events) => passed.extend(events),
                 Err(rejection) => {
                     let title = format!("{} at {due_at}", command.name());
@@ -266,6 +308,23 @@ impl World {
         }
     }
 
+    fn compare_billed(&mut self, title: &str, expected: &[Value]) {
+        match self.account.billed() {
+            Ok(lines) => {
+                let lines: Vec<Value> = lines.iter().map(billed).collect();
+                self.problems_at(title, compare_list("billed", expected, &lines));
+            }
+            Err(err) => self.problem(title, &format!("billed: {err}")),
+        }
+    }
+
+    /// Charges what has begun by `at`.
+    fn charge(&mut self, title: &str, at: DateTime<Utc>) {
+        if let Err(err) = self.account.pass(at.date_naive()) {
+            self.problem(title, &format!("it cannot be charged: {err}"));
+        }
+    }
+
     fn compare_rejected(&mut self, title: &str, rejection: &Rejection, expected: &Expected) {
         let code = rejection.rule().code;
         if expected.rejected.as_deref() != Some(code) {
@@ -291,7 +350,8 @@ impl World {
 
     /// What holds after every step, whatever the scenario says.
     fn law(&mut self, title: &str) {
-        let broken = broken(&self.history, self.state.as_ref());
+        let mut broken = broken(&self.history, self.state.as_ref());
+        broken.extend(self.account.broken(self.state.as_ref()));
         self.problems_at(title, broken);
     }
 
@@ -300,7 +360,7 @@ impl World {
         let (Some(at), Some(command)) = (rejection.succeeds_at(), &step.command) else { return };
         let mut then = Self { clock_runs: true, ..self.clone() };
         then.let_time_pass(at);
-        let Err(again) = then.issue(at, &step.actor, step.to_catalogue, command) else { return };
+        let Err(again) = then.issue(at, &step.actor, step.to, command) else { return };
         let code = again.rule().code;
         if code == rejection.rule().code {
             self.problem(title, &format!("{code} said that it succeeds at {at}, and says no then"));

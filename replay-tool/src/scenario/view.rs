@@ -1,20 +1,26 @@
 //! What a scenario can look at: the state, and the charge lines of events.
 
 use chrono::{DateTime, Utc};
+use ledger_core::billing::{BilledLine, Books};
 use ledger_core::calendar::TermDuration;
 use ledger_core::catalogue::Catalogues;
-use ledger_core::charges::lines;
+use ledger_core::charges::{ChargeLine, lines};
 use ledger_core::customer::{
     Context, Customer, Event, Subscription, due, end_dates, upgrade_choices,
 };
 use ledger_core::ids::OfferId;
 use serde_json::{Map, Value, json};
 
-/// Everything about the customer, and the catalogue in force, at the instant of `context`.
+/// Everything about the customer, the catalogue in force and what is said about bills, at the instant of `context`.
 #[must_use]
-pub fn view(context: &Context<'_>, customer: Option<&Customer>, catalogues: &Catalogues) -> Value {
+pub fn view(
+    context: &Context<'_>,
+    customer: Option<&Customer>,
+    catalogues: &Catalogues,
+    books: &Books,
+) -> Value {
     let now = context.now;
-    let mut view = json!({ "catalogue": context.catalogue });
+    let mut view = json!({ "catalogue": context.catalogue, "billing": billing(books) });
     let Some(customer) = customer else { return view };
     let offers = catalogues.iter().flat_map(|catalogue| catalogue.offers.keys());
     let licences: Map<String, Value> = offers
@@ -83,12 +89,46 @@ fn licences(customer: &Customer, offer: &OfferId) -> Value {
 #[must_use]
 pub fn charges(events: &[Event]) -> Vec<Value> {
     let lines = events.iter().flat_map(|event| lines("acme/1.1", event).unwrap_or_default());
-    lines
-        .map(|line| {
-            let mut value = json!(line);
-            value["currency"] = json!(line.amount.currency);
-            value["amount"] = json!(line.amount.amount);
-            value
-        })
-        .collect()
+    lines.map(|line| charge(&line)).collect()
+}
+
+fn charge(line: &ChargeLine) -> Value {
+    let mut value = json!(line);
+    value["currency"] = json!(line.amount.currency);
+    value["amount"] = json!(line.amount.amount);
+    value
+}
+
+/// A line as it is billed: the charge line, and what the bill adds.
+#[must_use]
+pub fn billed(line: &BilledLine) -> Value {
+    let BilledLine { charge: of, .. } = line;
+    let mut value = charge(&of.line);
+    value["charged_on"] = json!(of.charged_on);
+    value["event_id"] = json!(of.event_id);
+    value["price_event_id"] = json!(of.price_event_id);
+    value["price_list"] = json!(of.price_list);
+    value["promotion"] = json!(of.promotion);
+    value["reseller"] = json!(of.reseller);
+    value["term"] = json!(of.term);
+    value["billing_period"] = json!(line.period);
+    value["is_correction"] = json!(line.is_correction);
+    value["rate"] = json!(line.rate);
+    value["billed"] = json!(line.billed.amount);
+    value["billed_currency"] = json!(line.billed.currency);
+    value["tax_percent"] = json!(line.tax_percent);
+    value["tax"] = json!(line.tax.map(|tax| tax.amount));
+    value["margin_percent"] = json!(line.margin_percent);
+    value["margin"] = json!(line.margin.amount);
+    value
+}
+
+fn billing(books: &Books) -> Value {
+    let closed = books.closed().map(|closed| (closed.what.period.to_string(), json!(closed)));
+    json!({
+        "terms": books.all_terms().collect::<Vec<_>>(),
+        "rates": books.all_rates().collect::<Vec<_>>(),
+        "closed": closed.collect::<Map<_, _>>(),
+        "reconciliations": books.reconciliations(),
+    })
 }

@@ -1,6 +1,7 @@
 //! Bills: taxes, margins, exchange rates, closing periods, and vendors' invoices compared.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -146,4 +147,21 @@ pub enum DifferenceCause {
     OnlyOurs,
     /// None of these explains it.
     Unknown,
+}
+
+impl fmt::Display for DifferenceCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RoundingPolicy => "rounding-policy",
+            Self::Price => "price",
+            Self::Days => "days",
+            Self::Quantity => "quantity",
+            Self::Order => "order",
+            Self::ExchangeRate => "exchange-rate",
+            Self::Tax => "tax",
+            Self::OnlyTheirs => "only-theirs",
+            Self::OnlyOurs => "only-ours",
+            Self::Unknown => "unknown",
+        })
+    }
 }

@@ -1,6 +1,7 @@
 //! Subscriptions: buying, adding, giving back, suspending, cancelling.
 
 use chrono::NaiveDate;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::{BillingCycle, TermDuration};
@@ -114,6 +115,16 @@ pub struct Rename {
     /// The name; the offer's title when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+}
+
+/// Gives money back that no rule gives back; why is the request's reason. Issued by the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantCredit {
+    /// Subscription that it is for.
+    pub subscription: SubscriptionId,
+    /// The amount, above zero, in the customer's currency.
+    pub amount: Decimal,
 }
 
 /// Asks the reseller for more or fewer seats of an offer. Source: SEED-4.

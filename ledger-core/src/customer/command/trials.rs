@@ -1,5 +1,6 @@
 //! Trials: starting one, and making a paid subscription of it.
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::{BillingCycle, TermDuration};
@@ -33,4 +34,14 @@ pub struct ConvertTrial {
     /// Subscription of the same offer that the seats go to; the trial itself becomes paid when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub into: Option<SubscriptionId>,
+}
+
+/// Gives a trial more days, as the vendor did. Issued by the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtendTrial {
+    /// The trial.
+    pub subscription: SubscriptionId,
+    /// Its new last day, included.
+    pub term_end: NaiveDate,
 }

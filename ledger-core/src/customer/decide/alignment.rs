@@ -208,7 +208,7 @@ mod tests {
             cancel_until: None,
             reduce_until: None,
             full_refund_before: None,
-            basis: ChargeBasis { unit_price, cycle, billable: cycle, rounding },
+            basis: ChargeBasis { unit_price, cycle, billable: cycle, rounding, by_months: None },
             rules: rules(),
             price_list: None,
             promotion: None,
@@ -227,6 +227,7 @@ mod tests {
             billing_stops: false,
             delete_at: None,
             rules: rules(),
+            credit: None,
         });
         evolve(Some(customer), &event).unwrap()
     }

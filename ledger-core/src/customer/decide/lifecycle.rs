@@ -5,23 +5,30 @@ use chrono::{DateTime, Utc};
 use super::account::text;
 use super::ending::days_after;
 use super::limits::shortfall_after;
+use super::seats::credits;
 use super::trials::not_on_trial;
 use super::{
-    Context, Rejection, by_scheduler, changeable_or_suspended, drop_in_any_case, drop_scheduled,
-    known, not_before, within_term,
+    Context, Rejection, basis, by_scheduler, changeable_or_suspended, drop_in_any_case,
+    drop_scheduled, known, not_before, within_term,
 };
+use crate::calendar::midnight;
 use crate::catalogue::SuspensionRules;
 use crate::customer::command::{Delete, Disable, EndOfTermAction, Rename, Resume, Suspend};
 use crate::customer::event::{
-    DropCause, EndOfTermActionSet, Event, SubscriptionDeleted, SubscriptionDisabled,
-    SubscriptionRenamed, SubscriptionResumed, SubscriptionSuspended,
+    DropCause, EndOfTermActionSet, Event, Refund, ResumedCharge, SubscriptionDeleted,
+    SubscriptionDisabled, SubscriptionRenamed, SubscriptionResumed, SubscriptionSuspended,
+    SuspensionCredit,
 };
 use crate::customer::state::{Customer, Status, Subscription};
 use crate::ids::Role;
 
 /// What a vendor's suspension does where the programme knows none: it stops the service, and no more.
-const UNRULED: SuspensionRules =
-    SuspensionRules { billing_stops: false, turns_renewal_off: false, days_max: None };
+const UNRULED: SuspensionRules = SuspensionRules {
+    billing_stops: false,
+    turns_renewal_off: false,
+    days_max: None,
+    full_credit_days: None,
+};
 
 /// What is planned for the renewal goes, whatever the programme keeps: planning needs an active
 /// subscription. Source: domain, section 1.2 and section 2, no. 10.
@@ -58,15 +65,21 @@ pub(super) fn suspend(
     if !by_vendor {
         drop_scheduled(programme, s, DropCause::Suspended)?;
     }
-    let delete_at =
-        if is_suspended { s.delete_at } else { days_after(context.now, rules.days_max)? };
+    // Another reason changes neither how long it is suspended nor what is charged.
+    let (delete_at, billing_stops, credit) = if is_suspended {
+        (s.delete_at, s.billing_stopped, None)
+    } else {
+        let delete_at = days_after(context.now, rules.days_max)?;
+        (delete_at, rules.billing_stops, suspension_credit(context, s, rules)?)
+    };
 
     let mut events = vec![Event::SubscriptionSuspended(SubscriptionSuspended {
         subscription: s.id.clone(),
         vendor_reasons: c.vendor_reasons.clone(),
-        billing_stops: rules.billing_stops,
+        billing_stops,
         delete_at,
         rules: context.rules(customer)?,
+        credit,
     })];
     if rules.turns_renewal_off && s.end_of_term == EndOfTermAction::Renew {
         let (subscription, action) = (s.id.clone(), EndOfTermAction::Lapse);
@@ -75,6 +88,43 @@ pub(super) fn suspend(
     events.extend(drop_in_any_case(s, DropCause::Suspended));
     events.extend(shortfall_after(customer, &s.offer, 0, s.seats_in_service()));
     Ok(events)
+}
+
+/// What is credited when billing stops: in the first days of a term all of it, later the remaining days.
+/// Source: domain, section 1.3 and section 4.4.
+fn suspension_credit(
+    context: &Context<'_>,
+    s: &Subscription,
+    rules: &SuspensionRules,
+) -> Result<Option<SuspensionCredit>, Rejection> {
+    if !rules.billing_stops || s.is_trial() {
+        return Ok(None);
+    }
+    let full_before = days_after(midnight(s.term.start), rules.full_credit_days)?;
+    let is_charged_here = s.charged.first().is_some_and(|first| first.from <= context.today());
+    let refund = match full_before {
+        Some(before) if context.now < before && is_charged_here => Refund::Full,
+        Some(_) | None => Refund::Prorated,
+    };
+    let credits = credits(context, s, refund)?;
+    Ok(Some(SuspensionCredit { offer: s.offer.clone(), refund, credits }))
+}
+
+/// The days from today to the end of the charge cycle, where billing had stopped.
+fn resumed_charge(
+    context: &Context<'_>,
+    customer: &Customer,
+    s: &Subscription,
+) -> Result<Option<ResumedCharge>, Rejection> {
+    if !s.billing_stopped || s.is_trial() {
+        return Ok(None);
+    }
+    Ok(Some(ResumedCharge {
+        offer: s.offer.clone(),
+        quantity: s.quantity,
+        basis: basis(s, context.today(), s.quantity)?,
+        rules: context.rules_if_any(customer),
+    }))
 }
 
 pub(super) fn resume(
@@ -90,9 +140,11 @@ pub(super) fn resume(
         by_operator(context, "Resume", "what the vendor suspended")?;
     }
 
-    let (subscription, end_of_term) = (s.id.clone(), s.end_of_term);
-    let mut events =
-        vec![Event::SubscriptionResumed(SubscriptionResumed { subscription, end_of_term })];
+    let mut events = vec![Event::SubscriptionResumed(SubscriptionResumed {
+        subscription: s.id.clone(),
+        end_of_term: s.end_of_term,
+        charge: resumed_charge(context, customer, s)?,
+    })];
     events.extend(shortfall_after(customer, &s.offer, s.quantity, 0));
     Ok(events)
 }

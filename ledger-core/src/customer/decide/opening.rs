@@ -1,17 +1,20 @@
 //! What is told about the time before the ledger, and what is put right.
 
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use super::account::text;
 use super::lifecycle::by_operator;
 use super::limits::{not_above_maximum, not_zero, shortfall, shortfall_after, sum};
 use super::renewal::may_be_extended;
+use super::settlement::{charged_through, lines_between, longer};
 use super::{Context, Rejection, anchor_rule, drop_in_any_case, known};
-use crate::calendar::{AnchorRule, Period, midnight, renewal_due, to_millis};
+use crate::calendar::{AnchorRule, Period, charge_cycle, midnight, renewal_due, to_millis};
 use crate::catalogue::{Offer, PRICE_SCALE_MAX};
+use crate::customer::charged::{corrected, end_charging};
 use crate::customer::command::{EndOfTermAction, ImportOpeningBalance, RecordCorrection};
 use crate::customer::event::{
-    CorrectionRecorded, DropCause, Event, OpeningBalanceImported, QuantityChange, TermPlan,
+    CorrectionRecorded, DropCause, Event, OpeningBalanceImported, QuantityChange, Settled, TermPlan,
 };
 use crate::customer::evolve::taken_over;
 use crate::customer::state::{Customer, Lot, Status, Subscription};
@@ -35,6 +38,8 @@ pub(super) fn import(
     }
     let lots = lots(c)?;
     let offer = context.catalogue.and_then(|catalogue| catalogue.offer(&c.offer));
+    let programme = context.programme(customer).ok();
+    let anchor = programme.map_or(AnchorRule::Clamp, |programme| anchor_rule(programme, plan));
     let imported = OpeningBalanceImported {
         subscription: c.subscription.clone(),
         offer: c.offer.clone(),
@@ -55,7 +60,11 @@ pub(super) fn import(
         above_maximum: above_maximum(customer, c, status, offer),
         unknown: c.unknown.clone(),
         rules: context.catalogue.and_then(|_| context.rules(customer).ok()),
-        anchor: context.programme(customer).map_or(AnchorRule::Clamp, |of| anchor_rule(of, plan)),
+        anchor,
+        rounding: programme.map(|programme| programme.rounding).unwrap_or_default(),
+        charged_through: Some(charged_elsewhere(c, anchor)?),
+        billing_stopped: status == Status::Suspended
+            && programme.and_then(|of| of.suspension.as_ref()).is_some_and(|of| of.billing_stops),
     };
     if let Some(known) = customer.subscriptions.get(&c.subscription) {
         let differs = differences(known, &taken_over(&imported));
@@ -130,6 +139,13 @@ fn dated(context: &Context<'_>, c: &ImportOpeningBalance) -> Result<(), Rejectio
         renewal_due(day)?;
     }
     Ok(())
+}
+
+/// The last day that was charged before: where it stood until then, the charge cycle of the instant as of
+/// which is told was charged, for whatever seats it had.
+fn charged_elsewhere(c: &ImportOpeningBalance, anchor: AnchorRule) -> Result<NaiveDate, Rejection> {
+    let day = c.effective_at.date_naive();
+    Ok(charge_cycle(c.term_start, c.billing, anchor, day)?.end)
 }
 
 /// The seats that can be removed, by the day until which they can, behind those that cannot.
@@ -220,8 +236,12 @@ fn above_maximum(
     }
 }
 
-/// The fields in which what the ledger has differs from what is told.
+/// The fields in which what the ledger has differs from what is told. How it is charged is not told: it
+/// follows from the rules and from the instant as of which is told.
 fn differences(known: &Subscription, told: &Subscription) -> Vec<&'static str> {
+    let (charged, rounding) = (known.charged.clone(), known.rounding);
+    let billing_stopped = known.billing_stopped;
+    let told = &Subscription { billing_stopped, rounding, charged, ..told.clone() };
     if known == told {
         return Vec::new();
     }
@@ -266,15 +286,18 @@ pub(super) fn correct(
     if c.end_of_term == Some(EndOfTermAction::ExtendedServiceTerm) {
         may_be_extended(context, customer, s)?;
     }
-    let corrected = CorrectionRecorded {
+    let mut corrected = CorrectionRecorded {
         subscription: s.id.clone(),
         offer: s.offer.clone(),
         quantity: corrected_quantity(s, c)?,
         term_end: corrected_end(s, c)?,
         unit_price: corrected_price(s, c)?,
         end_of_term: c.end_of_term.filter(|action| *action != s.end_of_term),
-        rules: context.catalogue.and_then(|_| context.rules(customer).ok()),
+        rules: Some(context.rules_if_any(customer)),
+        from: Some(c.effective_at.date_naive()),
+        settled: Vec::new(),
     };
+    corrected.settled = settled(context, s, &corrected)?;
     let CorrectionRecorded { quantity, term_end, unit_price, end_of_term, .. } = &corrected;
     let is_right = quantity.is_none() && term_end.is_none() && unit_price.is_none();
     if is_right && end_of_term.is_none() {
@@ -293,6 +316,30 @@ pub(super) fn correct(
     Ok(events)
 }
 
+/// What was charged wrongly, credited and charged again: in the charge cycles of the term that have begun,
+/// from the day on from which the correction is right, and beyond an end that was too late. What was charged
+/// elsewhere, or for another offer or in another rhythm, is not touched.
+fn settled(
+    context: &Context<'_>,
+    s: &Subscription,
+    correction: &CorrectionRecorded,
+) -> Result<Vec<Settled>, Rejection> {
+    let today = context.today();
+    let from = correction.from.unwrap_or(today);
+    let quantity = correction.quantity.map(|quantity| quantity.to);
+    let mut right = corrected(&s.charged, from, quantity, correction.unit_price);
+    let Some(end) = correction.term_end else {
+        return lines_between(s, charged_through(s, today)?, &right);
+    };
+    let longer = longer(s, end, today, &right)?;
+    if end < s.term.end {
+        end_charging(&mut right, renewal_due(end)?.date_naive());
+    }
+    let mut settled = lines_between(s, charged_through(s, today)?, &right)?;
+    settled.extend(longer);
+    Ok(settled)
+}
+
 fn corrected_quantity(
     s: &Subscription,
     c: &RecordCorrection,
@@ -304,10 +351,7 @@ fn corrected_quantity(
     Ok(Some(QuantityChange { from: s.quantity, to }))
 }
 
-fn corrected_end(
-    s: &Subscription,
-    c: &RecordCorrection,
-) -> Result<Option<chrono::NaiveDate>, Rejection> {
+fn corrected_end(s: &Subscription, c: &RecordCorrection) -> Result<Option<NaiveDate>, Rejection> {
     let Some(end) = c.term_end.filter(|end| *end != s.term.end) else { return Ok(None) };
     if end < s.term.start {
         return Err(invalid("term_end", "a day that is not before the term's first day"));

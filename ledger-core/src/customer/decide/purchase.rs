@@ -186,5 +186,6 @@ pub(super) fn first_charge(
     let anchor_rule = anchor_rule(programme, plan);
     let cycle = charge_cycle(term.start, plan.billing, anchor_rule, term.start)?;
     let billable = Period { start: term.start, end: cycle.end.min(term.end) };
-    exact(ChargeBasis { unit_price, cycle, billable, rounding: programme.rounding }, quantity)
+    let rounding = programme.rounding;
+    exact(ChargeBasis { unit_price, cycle, billable, rounding, by_months: None }, quantity)
 }

@@ -1,7 +1,5 @@
 //! Buying, adding, giving back and cancelling.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 
 use super::limits::{
@@ -10,6 +8,7 @@ use super::limits::{
 };
 use super::promotions::within_promotion;
 use super::purchase::{enough_for_base, keeps_share};
+use super::settlement::taken_back;
 use super::trials::not_on_trial;
 use super::{
     Context, Rejection, basis, changeable, changeable_or_suspended, drop_in_any_case,
@@ -19,7 +18,7 @@ use crate::calendar::add_hours;
 use crate::catalogue::{ProductKind, Programme};
 use crate::customer::command::{AddSeats, Cancel, RemoveSeats};
 use crate::customer::event::{
-    Credit, DropCause, Event, QuantityChange, Refund, SeatsAdded, SeatsRemoved,
+    DropCause, Event, QuantityChange, Refund, SeatsAdded, SeatsRemoved, Settled,
     SubscriptionCancelled,
 };
 use crate::customer::state::{Customer, Subscription, TermKind};
@@ -79,7 +78,7 @@ pub(super) fn add(
             windows(context, programme, offer.kind)?.reduce_until
         }
     };
-    let basis = basis(programme, s, context.today(), to)?;
+    let basis = basis(s, context.today(), to)?;
     let rules = context.rules(customer)?;
 
     let mut events = vec![Event::SeatsAdded(SeatsAdded {
@@ -128,7 +127,7 @@ pub(super) fn remove(
         keeps_share(customer, &s.offer, offer, |held| held.saturating_sub(c.seats))?;
     }
     not_below_assigned(programme, customer, &s.offer, c.seats)?;
-    let basis = basis(programme, s, context.today(), s.quantity)?;
+    let basis = basis(s, context.today(), s.quantity)?;
     let rules = context.rules(customer)?;
 
     let open_lots = s.lots.iter().filter(|lot| is_extended || lot.is_open(context.now));
@@ -174,7 +173,7 @@ pub(super) fn cancel(
         Some(before) if context.now < before => Refund::Full,
         Some(_) | None => Refund::Prorated,
     };
-    let credits = credits(context, programme, s, refund)?;
+    let credits = credits(context, s, refund)?;
     let rules = context.rules(customer)?;
 
     let mut events = vec![Event::SubscriptionCancelled(SubscriptionCancelled {
@@ -190,26 +189,19 @@ pub(super) fn cancel(
     Ok(events)
 }
 
-/// What a cancellation credits: the remaining days of all seats, or for each lot the days that were
-/// charged for it.
-fn credits(
+/// What an end of charging credits: the remaining days of all seats, or everything charged in the term.
+/// Nothing remains where billing has stopped before. Source: domain, section 11, no. 2.
+pub(super) fn credits(
     context: &Context<'_>,
-    programme: &Programme,
     s: &Subscription,
     refund: Refund,
-) -> Result<Vec<Credit>, Rejection> {
-    let mut seats_from = BTreeMap::new();
+) -> Result<Vec<Settled>, Rejection> {
     match refund {
+        Refund::Full => taken_back(s, context.today()),
+        Refund::Prorated if s.billing_stopped => Ok(Vec::new()),
         Refund::Prorated => {
-            seats_from.insert(context.today(), s.quantity);
-        }
-        Refund::Full => {
-            for lot in &s.lots {
-                let seats: &mut u32 = seats_from.entry(lot.charged_from).or_default();
-                *seats = seats.saturating_add(lot.seats);
-            }
+            let basis = basis(s, context.today(), s.quantity)?;
+            Ok(vec![Settled { seats: i64::from(s.quantity).saturating_neg(), basis }])
         }
     }
-    let credit = |(from, seats)| Ok(Credit { seats, basis: basis(programme, s, from, seats)? });
-    seats_from.into_iter().map(credit).collect()
 }

@@ -10,12 +10,12 @@ use super::{
     Context, Rejection, anchor_rule, basis, by_scheduler, changeable, drop_in_any_case,
     drop_scheduled, exact, known, not_before,
 };
-use crate::calendar::{Period, charge_cycle, midnight, renewal_due, term};
-use crate::catalogue::Programme;
+use crate::calendar::{BillingCycle, Period, charge_cycle, midnight, renewal_due, term};
+use crate::catalogue::{Programme, ProrationUnit};
 use crate::customer::command::{ApplyBillingFrequency, ChangeBillingFrequency, ChangeTerm};
 use crate::customer::event::{
-    BillingFrequencyChanged, BillingFrequencyChosen, ChargeBasis, DropCause, Event, TermChanged,
-    TermPlan,
+    BillingFrequencyChanged, BillingFrequencyChosen, ByMonths, ChargeBasis, DropCause, Event,
+    TermChanged, TermPlan,
 };
 use crate::customer::state::{Customer, Subscription, TermKind};
 
@@ -40,7 +40,7 @@ pub(super) fn change(
     let offer = context.offer(&s.offer)?;
     let plan = TermPlan { term: c.term, billing: c.billing };
     let quote = context.quote(customer, &s.offer, plan)?;
-    let credit = basis(programme, s, context.today(), s.quantity)?;
+    let credit = basis(s, context.today(), s.quantity)?;
     let term = term(context.today(), plan.term)?;
     let basis = first_charge(programme, plan, term, quote.price, s.quantity)?;
     let reducible = windows(context, programme, offer.kind)?.reduce_until.is_some();
@@ -120,7 +120,8 @@ fn next_cycle(context: &Context<'_>, s: &Subscription) -> Result<chrono::NaiveDa
 
 /// The price is that of the list in force on the day of the change: what the other rhythm cost when the
 /// term began is not known. Charge cycles are counted from the first day of the term as before, so that
-/// the first one may be charged for its remaining days only. Source: domain, sections 1.4 and 4.3.
+/// of the first one only what is left of it may be charged, by months where these are whole. Source:
+/// domain, sections 1.4 and 4.3.
 ///
 /// What is no longer sold in that rhythm keeps the present one. A suspended subscription changes, too:
 /// suspending keeps what was chosen (domain, section 1.2).
@@ -146,9 +147,13 @@ pub(super) fn apply_billing(
     };
     let cycle = charge_cycle(s.cycle_anchor, plan.billing, s.anchor, next.from)?;
     let billable = Period { start: next.from, end: cycle.end.min(s.term.end) };
-    let rounding = programme.rounding;
-    let basis =
-        exact(ChargeBasis { unit_price: quote.price, cycle, billable, rounding }, s.quantity)?;
+    let (unit_price, rounding) = (quote.price, programme.rounding);
+    let by_months = match programme.terms.billing_change_by {
+        ProrationUnit::Months => by_months(s, plan.billing, cycle, billable)?,
+        ProrationUnit::Days => None,
+    };
+    let basis = ChargeBasis { unit_price, cycle, billable, rounding, by_months };
+    let basis = exact(basis, s.quantity)?;
 
     Ok(vec![Event::BillingFrequencyChanged(BillingFrequencyChanged {
         subscription: s.id.clone(),
@@ -159,7 +164,29 @@ pub(super) fn apply_billing(
         basis,
         price_list: quote.price_list,
         rules: context.rules(customer)?,
+        is_charged: !s.billing_stopped,
     })])
+}
+
+/// The whole months that are left of a charge cycle; `None` when all of it is left, or no whole months.
+/// Source: domain, section 4.3, last row.
+fn by_months(
+    s: &Subscription,
+    billing: BillingCycle,
+    cycle: Period,
+    left: Period,
+) -> Result<Option<ByMonths>, Rejection> {
+    let (mut months, mut day) = (0_u32, left.start);
+    while day <= left.end {
+        let month = charge_cycle(s.cycle_anchor, BillingCycle::Monthly, s.anchor, day)?;
+        if month.start != day || left.end < month.end {
+            return Ok(None);
+        }
+        months = months.saturating_add(1);
+        day = renewal_due(month.end)?.date_naive();
+    }
+    let part = ByMonths { months, of: billing.months(), days: left };
+    Ok((left != cycle).then_some(part))
 }
 
 /// Refuses trials and extended service terms.

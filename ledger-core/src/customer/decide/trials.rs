@@ -5,7 +5,7 @@
 
 use chrono::Days;
 
-use super::lifecycle::deleted;
+use super::lifecycle::{by_operator, deleted};
 use super::limits::{
     not_above_maximum, not_below_assigned, not_below_minimum, not_too_many_updates, not_zero,
     shortfall_after, sum,
@@ -20,10 +20,11 @@ use super::{
 };
 use crate::calendar::{DateOutOfRange, Period, renewal_due, term};
 use crate::catalogue::{Offer, Programme, Quote, TrialRules};
-use crate::customer::command::{ConvertTrial, EndOfTermAction, EndTrial, StartTrial};
+use crate::customer::command::{ConvertTrial, EndOfTermAction, EndTrial, ExtendTrial, StartTrial};
 use crate::customer::event::{
-    DropCause, Event, GrownSubscription, PaidTerm, QuantityChange, SubscriptionExpired, TermPlan,
-    TrialConverted, TrialStarted, TrialTarget,
+    ChargeBasis, DropCause, Event, GrownSubscription, PaidTerm, QuantityChange,
+    SubscriptionExpired, TermEndChange, TermPlan, TrialConverted, TrialExtended, TrialStarted,
+    TrialTarget,
 };
 use crate::customer::state::{Customer, Status, Subscription, TermKind};
 use crate::ids::{OfferId, SubscriptionId};
@@ -210,7 +211,7 @@ fn into_existing(
     within_promotion(context, customer, t, quantity.saturating_sub(s.quantity))?;
     let dropped = drop_scheduled(programme, t, DropCause::SeatsAdded)?;
     let to = sum(t.quantity, quantity)?;
-    let basis = basis(programme, t, context.today(), quantity)?;
+    let basis = basis(t, context.today(), quantity)?;
     let grown = GrownSubscription {
         subscription: t.id.clone(),
         quantity: QuantityChange { from: t.quantity, to },
@@ -244,6 +245,41 @@ fn fits(s: &Subscription, t: &Subscription) -> Result<(), Rejection> {
         return Err(Rejection::TargetEndsEarlier { source_end, target_end });
     }
     Ok(())
+}
+
+/// The vendor gives more days, and the operator tells. Source: domain, sections 1.9 and 4.5.
+pub(super) fn extend(
+    context: &Context<'_>,
+    customer: &Customer,
+    c: &ExtendTrial,
+) -> Result<Vec<Event>, Rejection> {
+    by_operator(context, "ExtendTrial", "the end of a trial")?;
+    let s = changeable(context, customer, &c.subscription)?;
+    if !s.is_trial() {
+        return Err(Rejection::NotATrial { subscription: s.id.clone() });
+    }
+    let from = s.term.end;
+    if c.term_end == from {
+        return Ok(Vec::new());
+    }
+    if c.term_end < from {
+        let expected = "a day after the trial's last one";
+        return Err(Rejection::FieldInvalid { field: "term_end", expected });
+    }
+    renewal_due(c.term_end)?;
+    let start = renewal_due(from)?.date_naive();
+    let days = Period { start, end: c.term_end };
+    let (unit_price, rounding) = (s.unit_price, s.rounding);
+    let basis = ChargeBasis { unit_price, cycle: days, billable: days, rounding, by_months: None };
+
+    Ok(vec![Event::TrialExtended(TrialExtended {
+        subscription: s.id.clone(),
+        offer: s.offer.clone(),
+        quantity: s.quantity,
+        term_end: TermEndChange { from, to: c.term_end },
+        basis,
+        rules: context.rules_if_any(customer),
+    })])
 }
 
 pub(super) fn end(

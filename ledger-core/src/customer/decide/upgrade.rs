@@ -72,7 +72,7 @@ impl<'a> Asked<'a> {
     }
 
     fn credit(&self) -> Result<ChargeBasis, Rejection> {
-        basis(self.programme, self.source, self.context.today(), self.moved)
+        basis(self.source, self.context.today(), self.moved)
     }
 
     fn lost_services(&self) -> Vec<String> {

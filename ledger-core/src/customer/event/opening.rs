@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{QuantityChange, RuleSet, TermPlan};
+use super::{QuantityChange, RuleSet, Settled, TermPlan};
 use crate::calendar::{AnchorRule, Period};
 use crate::customer::command::EndOfTermAction;
 use crate::customer::state::{Lot, Status};
 use crate::ids::{OfferId, SubscriptionId};
-use crate::money::Money;
+use crate::money::{Money, RoundingPolicy};
 
 /// A subscription was taken over as it stood elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,12 @@ pub struct OpeningBalanceImported {
     pub rules: Option<RuleSet>,
     /// How its charge cycles treat month ends.
     pub anchor: AnchorRule,
+    /// How its charges are rounded.
+    pub rounding: RoundingPolicy,
+    /// Last day charged elsewhere: that of the charge cycle in which it was taken over; `None`: not told.
+    pub charged_through: Option<NaiveDate>,
+    /// Whether it is suspended and not charged while it is.
+    pub billing_stopped: bool,
 }
 
 /// Something that the ledger had wrong about a subscription was put right.
@@ -74,4 +80,8 @@ pub struct CorrectionRecorded {
     pub end_of_term: Option<EndOfTermAction>,
     /// Rules in force then; `None`: there was no catalogue.
     pub rules: Option<RuleSet>,
+    /// From which day on it is right; `None`: not told, and nothing is settled.
+    pub from: Option<NaiveDate>,
+    /// What is credited and charged for the days that were charged wrongly.
+    pub settled: Vec<Settled>,
 }

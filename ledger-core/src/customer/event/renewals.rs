@@ -298,4 +298,6 @@ pub struct BillingFrequencyChanged {
     pub price_list: Option<String>,
     /// Rules it was decided under.
     pub rules: RuleSet,
+    /// Whether it is charged; not while billing is stopped.
+    pub is_charged: bool,
 }

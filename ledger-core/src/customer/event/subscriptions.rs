@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::{ChargeBasis, LotUse, QuantityChange, RuleSet, TermPlan};
+use super::{ChargeBasis, LotUse, QuantityChange, RuleSet, Settled, TermPlan};
 use crate::calendar::{AnchorRule, Period};
 use crate::customer::command::EndOfTermAction;
 use crate::ids::{OfferId, PromotionId, QuantityRequestId, ResellerId, SubscriptionId};
@@ -111,26 +111,17 @@ pub struct SubscriptionCancelled {
     pub quantity: u32,
     /// How the credits were determined.
     pub refund: Refund,
-    /// What is credited.
-    pub credits: Vec<Credit>,
+    /// What is credited: the remaining days, or every line charged in the term, taken back.
+    pub credits: Vec<Settled>,
     /// Rules it was decided under.
     pub rules: RuleSet,
 }
 
-/// Seats credited alike.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credit {
-    /// How many.
-    pub seats: u32,
-    /// The days credited, and at which price.
-    pub basis: ChargeBasis,
-}
-
-/// How a cancellation is credited. Source: domain, section 11, no. 2.
+/// How an end of charging is credited. Source: domain, section 11, no. 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refund {
-    /// All days charged for each seat.
+    /// All that was charged in the term.
     Full,
     /// The remaining days.
     Prorated,
@@ -149,6 +140,19 @@ pub struct SubscriptionSuspended {
     pub delete_at: Option<DateTime<Utc>>,
     /// Rules it was decided under.
     pub rules: RuleSet,
+    /// What is credited; `None`: billing goes on, had stopped before, or it is a trial.
+    pub credit: Option<SuspensionCredit>,
+}
+
+/// What is credited when billing stops.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuspensionCredit {
+    /// Its offer.
+    pub offer: OfferId,
+    /// How the credits were determined.
+    pub refund: Refund,
+    /// The remaining days, or every line charged in the term, taken back.
+    pub credits: Vec<Settled>,
 }
 
 /// The service of a subscription was started again.
@@ -158,6 +162,35 @@ pub struct SubscriptionResumed {
     pub subscription: SubscriptionId,
     /// What happens at the end of the term: suspending may have changed it, and resuming does not.
     pub end_of_term: EndOfTermAction,
+    /// What is charged; `None`: billing went on all the time, or it is a trial.
+    pub charge: Option<ResumedCharge>,
+}
+
+/// What is charged when billing starts again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResumedCharge {
+    /// Its offer.
+    pub offer: OfferId,
+    /// All its seats.
+    pub quantity: u32,
+    /// The days from that day to the end of the charge cycle.
+    pub basis: ChargeBasis,
+    /// Rules it was decided under.
+    pub rules: RuleSet,
+}
+
+/// Money was given back that no rule gives back: for an outage, out of courtesy. The reason is the
+/// commit's. Source: domain, section 4.5.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreditGranted {
+    /// Subscription that it is for.
+    pub subscription: SubscriptionId,
+    /// Its offer.
+    pub offer: OfferId,
+    /// The amount, as the price of one unit for that day.
+    pub basis: ChargeBasis,
+    /// Rules in force then.
+    pub rules: RuleSet,
 }
 
 /// A subscription was given a name of its own, or lost it.

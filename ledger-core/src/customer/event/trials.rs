@@ -1,6 +1,6 @@
 //! Trials.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{ChargeBasis, GrownSubscription, QuantityChange, RuleSet, TermPlan};
@@ -47,6 +47,33 @@ pub struct TrialConverted {
     pub price_list: Option<String>,
     /// Rules it was decided under.
     pub rules: RuleSet,
+}
+
+/// A trial was given more days. They cost nothing, and a bill shows that they do. Source: domain, sections
+/// 1.9 and 4.5.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialExtended {
+    /// The trial.
+    pub subscription: SubscriptionId,
+    /// Its offer.
+    pub offer: OfferId,
+    /// Its seats.
+    pub quantity: u32,
+    /// Last day before and after.
+    pub term_end: TermEndChange,
+    /// The days more, free of charge.
+    pub basis: ChargeBasis,
+    /// Rules in force then.
+    pub rules: RuleSet,
+}
+
+/// The last day of a term before and after a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TermEndChange {
+    /// Last day before.
+    pub from: NaiveDate,
+    /// Last day after.
+    pub to: NaiveDate,
 }
 
 /// Where the seats of a trial went.

@@ -93,6 +93,11 @@ impl Rejection {
                 "while a renewal is queued the subscription cannot be changed",
                 "domain, section 1.6",
             ),
+            Self::BillingChangePending { .. } => (
+                "BILLING_CHANGE_PENDING",
+                "while another rhythm of charging is due the subscription cannot be changed",
+                "domain, section 1.6",
+            ),
             Self::QuantityZero => (
                 "QUANTITY_ZERO",
                 "a quantity is at least one; zero is not a cancellation",
@@ -569,7 +574,7 @@ impl Rejection {
     /// section 10, no. 11.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::RenewalPending { .. })
+        matches!(self, Self::RenewalPending { .. } | Self::BillingChangePending { .. })
     }
 
     /// From when on the same command will succeed, as far as this rule is concerned; `None` when

@@ -140,7 +140,8 @@ fn charged_new(asked: &Asked<'_>, new: &NewTerm<'_>) -> Result<Charged, Rejectio
     let cycle = charge_cycle(start, new.plan.billing, new.anchor(asked), today)?;
     let billable = Period { start: today, end: cycle.end.min(new.period.end) };
     let rounding = asked.programme.rounding;
-    let basis = ChargeBasis { unit_price: promoted.price, cycle, billable, rounding };
+    let unit_price = promoted.price;
+    let basis = ChargeBasis { unit_price, cycle, billable, rounding, by_months: None };
     let (price_list, promotion) = (quote.price_list, promoted.applied);
     Ok(Charged { basis: exact(basis, asked.moved)?, price_list, promotion })
 }
@@ -203,7 +204,7 @@ fn grown(
 ) -> Result<(GrownSubscription, ChargeBasis), Rejection> {
     let to = sum(target.quantity, asked.moved)?;
     let lot = sum(target.last_lot, 1)?;
-    let charge = basis(asked.programme, target, asked.context.today(), asked.moved)?;
+    let charge = basis(target, asked.context.today(), asked.moved)?;
     let quantity = QuantityChange { from: target.quantity, to };
     Ok((GrownSubscription { subscription: target.id.clone(), quantity, lot }, charge))
 }
