@@ -233,6 +233,7 @@ impl Meter {
     }
 
     /// Notes what an event says about further charge cycles.
+    #[expect(clippy::too_many_lines, reason = "a table, read as a whole")]
     fn note(&mut self, event_id: &str, cause: &Arc<Cause>, event: &Event) {
         let price = |list: Option<&String>, promotion: Option<&AppliedPromotion>| Price {
             event_id: event_id.to_owned(),
