@@ -37,6 +37,10 @@ fn triples(value: &Value) -> Vec<[String; 3]> {
     serde_json::from_value(value.clone()).unwrap()
 }
 
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
 /// Cents, of `39168.63`.
 fn cents(amount: &str) -> i64 {
     let (whole, part) = amount.split_once('.').unwrap_or((amount, "00"));
@@ -160,6 +164,17 @@ fn a_running_server_its_stopped_folder_and_a_backup_give_the_same_bytes() {
     let into = dir.path().join("running");
     std::fs::create_dir(&into).unwrap();
     let from_server = export(&running, "focus", "parquet", &into);
+    // The server's own statements are those that the manifest tells.
+    let told = manifest(&from_server);
+    let closed = told["closed"].as_array().unwrap();
+    let march = closed.iter().find(|closed| closed["period"] == "2025-03").unwrap();
+    let drawn = server.get("/v1/billing/periods/2025-03");
+    let drawn = drawn["statements"].as_array().unwrap();
+    let theirs = drawn.iter().filter(|drawn| drawn["party"]["customer"].is_string());
+    let totals: Vec<_> = theirs.map(|drawn| cents(text(&drawn["totals"]["total"]))).collect();
+    let sums = &march["statements"]["EUR"];
+    assert_eq!(sums["count"], totals.len());
+    assert_eq!(totals.iter().sum::<i64>(), cents(text(&sums["total"])));
     let _ = server.stop();
     let stopped = ["--data", data.to_str().unwrap(), "--until", "2026-01-13"];
     let from_folder = export(&stopped, "focus", "parquet", dir.path());
