@@ -369,7 +369,7 @@ fn line_breaks_and_quotes_are_quoted_as_rfc_4180_has_it() {
     let columns = Layout::Ledger.columns().into_iter().take(3).collect();
     let mut bytes = Vec::new();
     let mut file = sink(Format::Csv, columns, &mut bytes).unwrap();
-    let text = |text: &str| table::Value::Text(text.to_owned());
+    let text = |text: &str| table::Value::from(text);
     file.row(vec![text("a\r\nb"), text("say \"x\", twice"), table::Value::Empty]).unwrap();
     file.finish().unwrap();
     let expected = "line,reference,period\r\n\"a\r\nb\",\"say \"\"x\"\", twice\",\r\n";

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use ::parquet::basic::{LogicalType, Repetition, TimeUnit, Type as Physical};
 use ::parquet::data_type::{
-    BoolType, ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType,
-    Int32Type, Int64Type,
+    BoolType, ByteArray, ByteArrayType, DataType, FixedLenByteArrayType, Int32Type, Int64Type,
 };
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use ::parquet::schema::types::{Type, TypePtr};
+use bytes::Bytes;
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
@@ -108,17 +108,7 @@ fn write_column<'v, W: Write + Send>(
     values: impl Iterator<Item = &'v Value>,
 ) -> Result<(), ExportError> {
     match column.kind {
-        Kind::Text => {
-            write_typed::<ByteArrayType, W>(group, column, values, |value, _| match value {
-                Value::Text(text) => Some(ByteArray::from(text.as_str())),
-                Value::Integer(_)
-                | Value::Decimal(_)
-                | Value::Date(_)
-                | Value::Instant(_)
-                | Value::Flag(_)
-                | Value::Empty => None,
-            })
-        }
+        Kind::Text => write_packed::<ByteArrayType, W>(group, column, values, text, |t| t),
         Kind::Integer => {
             write_typed::<Int64Type, W>(group, column, values, |value, _| match value {
                 Value::Integer(number) => Some(*number),
@@ -130,7 +120,9 @@ fn write_column<'v, W: Write + Send>(
                 | Value::Empty => None,
             })
         }
-        Kind::Decimal(_) => write_typed::<FixedLenByteArrayType, W>(group, column, values, decimal),
+        Kind::Decimal(_) => {
+            write_packed::<FixedLenByteArrayType, W>(group, column, values, decimal, Into::into)
+        }
         Kind::Date => write_typed::<Int32Type, W>(group, column, values, |value, _| match value {
             Value::Date(day) => i32::try_from(days(*day)).ok(),
             Value::Text(_)
@@ -172,16 +164,51 @@ fn write_typed<'v, T: DataType, W: Write + Send>(
     let (mut found, mut levels) = (Vec::new(), Vec::new());
     for value in values {
         let stored = of(value, column.kind);
-        if stored.is_none() && *value != Value::Empty {
-            let value = value.clone().text().unwrap_or_default();
-            return Err(ExportError::TooLong { column: column.name, value });
-        }
-        levels.push(i16::from(stored.is_some()));
+        levels.push(level(column, value, stored.is_some())?);
         found.extend(stored);
     }
+    write_batch::<T, W>(group, column, &found, &levels)
+}
+
+/// The same for values of bytes, which share one buffer: an allocation for each takes longer than all
+/// the rest.
+fn write_packed<'v, T: DataType, W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    column: Column,
+    values: impl Iterator<Item = &'v Value>,
+    pack: fn(&Value, Kind, &mut Vec<u8>) -> Option<()>,
+    of: fn(ByteArray) -> T::T,
+) -> Result<(), ExportError> {
+    let (mut packed, mut ends, mut levels) = (Vec::new(), Vec::new(), Vec::new());
+    for value in values {
+        let stored = pack(value, column.kind, &mut packed);
+        levels.push(level(column, value, stored.is_some())?);
+        ends.extend(stored.map(|()| packed.len()));
+    }
+    let (packed, mut start) = (Bytes::from(packed), 0);
+    let slice = |end| of(ByteArray::from(packed.slice(std::mem::replace(&mut start, end)..end)));
+    let found: Vec<T::T> = ends.into_iter().map(slice).collect();
+    write_batch::<T, W>(group, column, &found, &levels)
+}
+
+/// 1 for a value, 0 for none; an error for one that the column cannot hold.
+fn level(column: Column, value: &Value, is_stored: bool) -> Result<i16, ExportError> {
+    if is_stored || *value == Value::Empty {
+        return Ok(i16::from(is_stored));
+    }
+    let value = value.clone().text().unwrap_or_default();
+    Err(ExportError::TooLong { column: column.name, value })
+}
+
+fn write_batch<T: DataType, W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    column: Column,
+    found: &[T::T],
+    levels: &[i16],
+) -> Result<(), ExportError> {
     let missing = || ParquetError::General(format!("there is no column {}", column.name));
     let mut writer = group.next_column()?.ok_or_else(missing)?;
-    writer.typed::<T>().write_batch(&found, Some(&levels), None)?;
+    writer.typed::<T>().write_batch(found, Some(levels), None)?;
     writer.close()?;
     Ok(())
 }
@@ -191,12 +218,22 @@ fn days(day: NaiveDate) -> i64 {
     day.signed_duration_since(NaiveDate::default()).num_days()
 }
 
+fn text(value: &Value, _: Kind, packed: &mut Vec<u8>) -> Option<()> {
+    let Value::Text(text) = value else { return None };
+    packed.extend_from_slice(text.as_bytes());
+    Some(())
+}
+
 /// A decimal as a big-endian two's complement of 16 bytes, at the scale of its column.
-fn decimal(value: &Value, kind: Kind) -> Option<FixedLenByteArray> {
+fn decimal(value: &Value, kind: Kind, packed: &mut Vec<u8>) -> Option<()> {
     let (Value::Decimal(number), Kind::Decimal(scale)) = (value, kind) else { return None };
     let number: Decimal = number.normalize();
     let missing = scale.checked_sub(number.scale())?;
     let scaled = number.mantissa().checked_mul(10_i128.checked_pow(missing)?)?;
     let largest = 10_i128.checked_pow(PRECISION.unsigned_abs())?;
-    (scaled.abs() < largest).then(|| ByteArray::from(scaled.to_be_bytes().to_vec()).into())
+    if largest <= scaled.abs() {
+        return None;
+    }
+    packed.extend_from_slice(&scaled.to_be_bytes());
+    Some(())
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use rust_decimal::Decimal;
+use smol_str::SmolStr;
 
 /// What a column holds. Every column may be empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +58,8 @@ pub struct Column {
 pub enum Value {
     /// Nothing.
     Empty,
-    /// Text.
-    Text(String),
+    /// Text. Most are short: a group of rows would be full of small allocations otherwise.
+    Text(SmolStr),
     /// A whole number.
     Integer(i64),
     /// A decimal.
@@ -77,7 +78,7 @@ impl Value {
     pub fn text(self) -> Option<String> {
         match self {
             Self::Empty => None,
-            Self::Text(text) => Some(text),
+            Self::Text(text) => Some(text.into()),
             Self::Integer(number) => Some(number.to_string()),
             Self::Decimal(number) => Some(number.to_string()),
             Self::Date(day) => Some(day.to_string()),
@@ -89,13 +90,13 @@ impl Value {
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Self::Text(text.into())
     }
 }
 
 impl From<String> for Value {
     fn from(text: String) -> Self {
-        Self::Text(text)
+        Self::Text(text.into())
     }
 }
 
@@ -177,7 +178,7 @@ pub fn values<T>(fields: &[Field<T>], from: &T) -> Vec<Value> {
 #[must_use]
 pub fn word(value: &impl serde::Serialize) -> Value {
     match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(text)) => Value::Text(text),
+        Ok(serde_json::Value::String(text)) => Value::Text(text.into()),
         Ok(_) | Err(_) => Value::Empty,
     }
 }
