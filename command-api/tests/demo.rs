@@ -14,7 +14,7 @@ use ledger_core::store::CommitLog;
 use serde_json::Value;
 
 /// The commands that the story shows.
-const COMMANDS: [&str; 32] = [
+const COMMANDS: [&str; 36] = [
     "AcceptAgreement",
     "AddGroupMember",
     "AddSeats",
@@ -22,16 +22,19 @@ const COMMANDS: [&str; 32] = [
     "AssignGroupLicence",
     "AssignLicence",
     "Cancel",
+    "ClosePeriod",
     "DeclareExternalSubscription",
     "Delete",
     "Disable",
     "EndTrial",
     "Expire",
     "FulfilRequest",
+    "GrantCredit",
     "GrantDelegatedAdmin",
     "GrantPortalAccess",
     "ImportCatalogue",
     "Purchase",
+    "RecordCorrection",
     "RegisterCustomer",
     "RemoveSeats",
     "Rename",
@@ -41,6 +44,7 @@ const COMMANDS: [&str; 32] = [
     "RevokeDelegatedAdmin",
     "ScheduleRenewalQuantity",
     "ScheduleUpgrade",
+    "SetBillingTerms",
     "SetEndOfTermAction",
     "StartTrial",
     "Suspend",
@@ -59,7 +63,8 @@ async fn the_story_shows_what_it_says_and_leaves_something_of_everything() {
     let state = &running.state;
     let end = state.ledger.log().durable_position();
     let mut commands = BTreeSet::new();
-    let mut streams = vec![ledger_core::ids::StreamId::Catalogue];
+    let mut streams =
+        vec![ledger_core::ids::StreamId::Catalogue, ledger_core::ids::StreamId::Billing];
     state.views.wait_for(end).await.unwrap();
     for customer in state.views.customers().unwrap() {
         streams.push(ledger_core::ids::StreamId::Customer(customer.customer));
@@ -70,7 +75,7 @@ async fn the_story_shows_what_it_says_and_leaves_something_of_everything() {
             commands.insert(request["command"].as_str().unwrap().to_owned());
         }
     }
-    assert_eq!(streams.len(), 4);
+    assert_eq!(streams.len(), 5);
     assert_eq!(commands, COMMANDS.map(str::to_owned).into());
     let shown = SHOWN_CUSTOMER.parse().unwrap();
     let shown = state.views.customer(&shown).unwrap().unwrap();

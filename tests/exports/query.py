@@ -58,7 +58,7 @@ def main(folder):
     )
     found["invoiced"] = [[p, c, str(a)] for p, c, a in billed.fetchall()]
     found["not_the_product"] = ask(
-        f"SELECT count(*) FROM {focus} WHERE ChargeClass IS NULL AND ChargeCategory <> 'Tax' AND ("
+        f"SELECT count(*) FROM {focus} WHERE ChargeClass IS NULL AND ChargeCategory NOT IN ('Tax', 'Credit') AND ("
         " CAST(ContractedUnitPrice AS DECIMAL(18, 10)) * CAST(PricingQuantity AS DECIMAL(18, 8))"
         " IS DISTINCT FROM ContractedCost)"
     ).fetchone()[0]
