@@ -57,6 +57,34 @@ fn by_currency(triples: &[[String; 3]]) -> BTreeMap<String, i64> {
 }
 
 #[test]
+fn the_vendors_file_of_every_closed_month_agrees_and_comes_to_the_statements() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    told(&data);
+    let source = ["--data", data.to_str().unwrap()];
+    let closed = manifest(&export(&source, "ledger", "csv", dir.path()));
+    let mut lines = 0;
+    for period in closed["closed"].as_array().unwrap() {
+        let month = text(&period["period"]);
+        let folder = dir.path().join(month);
+        std::fs::create_dir(&folder).unwrap();
+        let asked = [&source[..], &["--period", month]].concat();
+        let file = export(&asked, "vendor", "csv", &folder);
+        let asked = ["--json", "reconcile", file.to_str().unwrap(), "--period", month];
+        let found = replay_tool(&[&asked, &source[..]].concat());
+        assert_eq!(found.code, Some(0), "{month}: {}\n{}", found.stdout, found.stderr);
+        let found: Value = serde_json::from_str(&found.stdout).unwrap();
+        for total in found["summary"]["totals"].as_array().unwrap() {
+            let net = &period["statements"][text(&total["currency"])]["net"];
+            assert_eq!(total["ours"], *net, "{month}");
+            assert_eq!((&total["theirs"], &total["matched"]), (&total["ours"], &total["lines"]));
+            lines += total["lines"].as_u64().unwrap();
+        }
+    }
+    assert!(50 < lines, "{lines} lines were compared");
+}
+
+#[test]
 fn sql_over_every_file_comes_to_the_statements_to_the_cent() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
