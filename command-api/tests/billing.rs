@@ -518,8 +518,20 @@ async fn reconciliations_are_kept_and_must_add_up() {
     server.by("billing", "POST", path).json(&body).send().await.ok();
     let list = server.by("support", "GET", path).send().await.ok();
     assert_eq!(list["data"][0]["totals"], body["totals"]);
-    body["sha256"] = json!("nonsense");
-    server.post(path, &body).await.problem(422, "BILLING_DATA_INVALID");
+    let total = &body["totals"][0];
+    let mut matched = total.clone();
+    matched["matched"] = json!(2);
+    for (field, wrong) in [
+        ("sha256", json!("nonsense")),
+        ("period", json!("2031-01")),
+        ("totals", json!([])),
+        ("totals", json!([total, total])),
+        ("totals", json!([matched])),
+    ] {
+        let mut body = body.clone();
+        body[field] = wrong;
+        server.post(path, &body).await.problem(422, "BILLING_DATA_INVALID");
+    }
 }
 
 #[tokio::test]
