@@ -506,6 +506,17 @@ async fn a_price_is_traced_to_its_row_of_the_list() {
 }
 
 #[tokio::test]
+async fn an_open_period_says_that_it_lacks_terms() {
+    let server = january().await;
+    let path = "/v1/billing/periods/2024-01";
+    let open = server.by("billing", "GET", path).send().await.ok();
+    assert_eq!(open["problem"], "no billing terms hold in 2024-01: set them first");
+    set_terms(&server).await;
+    let open = server.by("billing", "GET", path).send().await.ok();
+    assert_eq!(open["problem"], Value::Null);
+}
+
+#[tokio::test]
 async fn reconciliations_are_kept_and_must_add_up() {
     let server = january().await;
     let path = "/v1/billing/reconciliations";
