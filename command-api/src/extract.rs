@@ -241,7 +241,7 @@ fn bad_field(path: &str, message: &str) -> Problem {
 }
 
 /// What serde says was expected, and the same for somebody who does not read Rust.
-const EXPECTED: [(&str, &str); 9] = [
+const EXPECTED: [(&str, &str); 10] = [
     ("expected u8", "expected a whole number from 0 to 255"),
     ("expected u16", "expected a whole number from 0 to 65535"),
     ("expected u32", "expected a whole number from 0 to 4294967295"),
@@ -251,6 +251,10 @@ const EXPECTED: [(&str, &str); 9] = [
     ("expected string or map", "expected a string or an object"),
     ("expected a sequence", "expected a list"),
     ("expected unit", "expected null"),
+    (
+        "expected a Decimal type representing a fixed-point number",
+        "expected a decimal number in quotation marks, such as \"12.50\"",
+    ),
 ];
 
 /// What serde calls types, each followed by a type's name.
@@ -412,6 +416,11 @@ mod tests {
         assert_eq!(
             detail("{\"seats\":1e400}"),
             "The body is JSON but not as documented, in seats: look at line 1, column 14."
+        );
+        let amount = read_json::<rust_decimal::Decimal>(b"\"12,50\"").unwrap_err().body.detail;
+        assert!(
+            amount.ends_with("a decimal number in quotation marks, such as \"12.50\"."),
+            "{amount}"
         );
         let named = "invalid length 1, expected struct SeatsBody with 2 elements";
         assert_eq!(without_types(named), "invalid length 1, expected an object");

@@ -506,6 +506,17 @@ async fn a_price_is_traced_to_its_row_of_the_list() {
 }
 
 #[tokio::test]
+async fn an_open_period_says_that_it_lacks_terms() {
+    let server = january().await;
+    let path = "/v1/billing/periods/2024-01";
+    let open = server.by("billing", "GET", path).send().await.ok();
+    assert_eq!(open["problem"], "no billing terms hold in 2024-01: set them first");
+    set_terms(&server).await;
+    let open = server.by("billing", "GET", path).send().await.ok();
+    assert_eq!(open["problem"], Value::Null);
+}
+
+#[tokio::test]
 async fn reconciliations_are_kept_and_must_add_up() {
     let server = january().await;
     let path = "/v1/billing/reconciliations";
@@ -518,8 +529,20 @@ async fn reconciliations_are_kept_and_must_add_up() {
     server.by("billing", "POST", path).json(&body).send().await.ok();
     let list = server.by("support", "GET", path).send().await.ok();
     assert_eq!(list["data"][0]["totals"], body["totals"]);
-    body["sha256"] = json!("nonsense");
-    server.post(path, &body).await.problem(422, "BILLING_DATA_INVALID");
+    let total = &body["totals"][0];
+    let mut matched = total.clone();
+    matched["matched"] = json!(2);
+    for (field, wrong) in [
+        ("sha256", json!("nonsense")),
+        ("period", json!("2031-01")),
+        ("totals", json!([])),
+        ("totals", json!([total, total])),
+        ("totals", json!([matched])),
+    ] {
+        let mut body = body.clone();
+        body[field] = wrong;
+        server.post(path, &body).await.problem(422, "BILLING_DATA_INVALID");
+    }
 }
 
 #[tokio::test]

@@ -158,6 +158,9 @@ async fn periods_are_closed_in_order_with_their_totals() {
     assert_eq!(totals(1), (2, r1, ["197.00", "19.70", "35.46", "212.76"].map(str::to_owned)));
     assert!(books.closes("2024-03-03", "2024-01").await.unwrap().recorded.is_none());
 
+    // No terms can be set for what lies before a closed period.
+    assert_eq!(code(books.closes("2024-03-03", "2023-12").await), "PERIOD_NOT_NEXT");
+
     let february = books.closes("2024-03-03", "2024-02").await.unwrap().recorded.unwrap();
     let Event::PeriodClosed(february) = &february.events[0] else { panic!("it is closed") };
     assert_eq!(february.statements[0].number, 3);

@@ -300,6 +300,31 @@ fn periods_days_customers_and_resellers_divide_what_is_exported() {
 }
 
 #[test]
+fn a_range_that_holds_nothing_and_a_customer_that_is_not_there_are_told() {
+    let years = years();
+    let answer = years.ask(&["--from", "2024-07-01", "--to", "2024-06-30", "-o", "-"]);
+    assert_eq!(answer.exit, Exit::Usage);
+    assert!(answer.err.contains("exchange them"), "{}", answer.err);
+    let file = years.path("nobody.csv");
+    let answer = years.ask(&["--customer", "nobody", "-o", file.to_str().unwrap()]);
+    assert_eq!(answer.exit, Exit::NotFound, "{}", answer.err);
+    assert!(answer.err.contains("customer nobody is unknown"), "{}", answer.err);
+    assert!(!file.exists());
+}
+
+#[test]
+fn focus_never_has_a_part_of_a_statement() {
+    let years = years();
+    let (_, manifest) = years.export("whole.csv", &["--layout", "focus"]);
+    let closed = manifest["closed"].as_array().unwrap().last().unwrap()["period"].clone();
+    let closed = closed.as_str().unwrap();
+    let day = format!("{closed}-02");
+    let answer = years.ask(&["--layout", "focus", "--until", &day, "-o", "-"]);
+    assert_eq!((answer.exit, answer.out.as_str()), (Exit::Usage, ""));
+    assert!(answer.err.contains(&format!("{closed} is closed: say --until")), "{}", answer.err);
+}
+
+#[test]
 fn the_vendors_columns_are_its_46_in_its_order_and_with_its_conventions() {
     let (path, _) = years().export("vendor-columns.csv", &["--layout", "vendor"]);
     let text = fs::read_to_string(&path).unwrap();

@@ -16,6 +16,7 @@ use proptest::prelude::*;
 use replay_tool::exit::Exit;
 use rust_decimal::Decimal;
 use serde_json::Value;
+use support::run;
 
 #[test]
 fn a_credit_and_its_charge_may_be_one_line_and_one_charge_two() {
@@ -337,4 +338,29 @@ fn customers_and_currencies_can_be_compared_by_themselves_and_written_to_a_file(
         "{}",
         answer.out
     );
+}
+
+#[test]
+fn nothing_to_compare_is_never_told_as_agreement() {
+    let content = csv(COLUMNS_2023, &LINES);
+    for filter in [["--customer", "delta"], ["--currency", "GBP"]] {
+        let answer = reconciled("invoice.csv", &content, &filter);
+        assert_eq!((answer.exit, answer.out.as_str()), (Exit::NotFound, ""), "{filter:?}");
+        assert!(answer.err.contains("check --customer and --currency"), "{}", answer.err);
+    }
+}
+
+#[test]
+fn a_month_that_has_not_begun_is_told_and_never_recorded() {
+    let book = Book::new();
+    let file = book.file("invoice.csv", csv(COLUMNS_2023, &LINES));
+    let (file, root) = (file.to_str().unwrap().to_owned(), book.root());
+    let ahead = ["reconcile", &file, "--period", "2027-01", "--data", root.to_str().unwrap()];
+    let told = run(&ahead);
+    assert_eq!(told.exit, Exit::Found);
+    assert!(told.err.contains("2027-01 has not begun on 2026-03-10"), "{}", told.err);
+    let refused = run(&[&ahead[..], &["--record", "--at", "2026-04-09"]].concat());
+    assert_eq!(refused.exit, Exit::Found);
+    assert!(refused.err.contains("period 2027-01 has not begun"), "{}", refused.err);
+    assert!(book.reconciliations().is_empty());
 }

@@ -12,8 +12,8 @@ use ledger_core::billing::{
 };
 use ledger_core::calendar::Month;
 use ledger_core::customer::{
-    BillingTermsSet, ExchangeRatesImported, Party, ReconciliationRecorded, StatementDrawn,
-    StatementTotals,
+    BillingTermsSet, ExchangeRatesImported, Party, ReconciliationRecorded, Rejection,
+    StatementDrawn, StatementTotals,
 };
 use ledger_core::ids::StreamId;
 use ledger_core::money::MoneyError;
@@ -173,7 +173,7 @@ pub struct PeriodDocument {
     /// What they come to, for customers and for resellers, by currency.
     #[schema(value_type = Vec<Object>)]
     pub totals: Vec<PeriodTotals>,
-    /// Why some lines cannot be billed yet; they are not in the totals.
+    /// Why it cannot be closed yet; lines that cannot be billed are not in the totals.
     pub problem: Option<String>,
 }
 
@@ -196,6 +196,8 @@ impl PeriodDocument {
     fn open(books: &Books, open: OpenPeriod) -> Self {
         let OpenPeriod { period, lines, totals, problem } = open;
         let terms = books.terms(period).map(|set| set.version.clone());
+        let untold = || terms.is_none().then(|| Rejection::NoBillingTerms { period }.to_string());
+        let problem = problem.or_else(untold);
         Self {
             period,
             is_closed: false,

@@ -139,7 +139,7 @@ pub fn decide_billing(
         Command::SetBillingTerms(c) => set_terms(books, c),
         Command::ImportExchangeRates(c) => import_rates(books, c),
         Command::ClosePeriod(c) => close(books, drawn, now, *c),
-        Command::RecordReconciliation(c) => reconcile(books, c),
+        Command::RecordReconciliation(c) => reconcile(books, now, c),
         other => {
             let belongs_to = "a customer or the catalogue";
             Err(Rejection::WrongStream { command: other.name(), belongs_to })
@@ -289,7 +289,6 @@ fn close(
     if now < over_at {
         return Err(Rejection::PeriodNotOver { period, over_at });
     }
-    let terms = books.terms(period).ok_or(Rejection::NoBillingTerms { period })?;
     let next = match books.last_closed() {
         Some(closed) => closed.next()?,
         None => drawn.and_then(|drawn| drawn.first_open).unwrap_or(period).min(period),
@@ -297,6 +296,7 @@ fn close(
     if next != period {
         return Err(Rejection::PeriodNotNext { period, next });
     }
+    let terms = books.terms(period).ok_or(Rejection::NoBillingTerms { period })?;
     // Whoever closes a period has drawn its bills.
     let Some(drawn) = drawn.filter(|drawn| drawn.period == period) else { return Ok(Vec::new()) };
     if let Some((from, to, day)) = drawn.missing_rate {
@@ -312,7 +312,11 @@ fn close(
     })])
 }
 
-fn reconcile(books: &Books, c: &RecordReconciliation) -> Result<Vec<Event>, Rejection> {
+fn reconcile(
+    books: &Books,
+    now: DateTime<Utc>,
+    c: &RecordReconciliation,
+) -> Result<Vec<Event>, Rejection> {
     let RecordReconciliation { file, sha256, period, through, totals } = c.clone();
     let recorded = ReconciliationRecorded { file, sha256, period, through, totals };
     if books.reconciliations.contains(&recorded) {
@@ -322,6 +326,23 @@ fn reconcile(books: &Books, c: &RecordReconciliation) -> Result<Vec<Event>, Reje
     let is_hex = recorded.sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
     if recorded.sha256.len() != 64 || !is_hex {
         problems.push("sha256 has not 64 hexadecimal digits".to_owned());
+    }
+    if now < midnight(recorded.period.first()) {
+        let period = recorded.period;
+        problems.push(format!("period {period} has not begun: name the month of the invoice"));
+    }
+    if recorded.totals.is_empty() {
+        problems.push("there are no totals: nothing was compared".to_owned());
+    }
+    let mut currencies = BTreeSet::new();
+    for total in &recorded.totals {
+        let currency = total.currency;
+        if !currencies.insert(currency) {
+            problems.push(format!("{currency} has two totals"));
+        }
+        if total.lines < total.matched {
+            problems.push(format!("more lines agree in {currency} than there are"));
+        }
     }
     refuse_any(problems)?;
     for total in &recorded.totals {

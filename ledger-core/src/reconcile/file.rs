@@ -181,7 +181,8 @@ impl<'a> InvoiceFile<'a> {
         let (start, end) =
             (self.day(line, layout.start, record)?, self.day(line, layout.end, record)?);
         if end < start {
-            let problem = "before the first day of the charge: the file is damaged there";
+            let problem = "before the first day of the charge: the file is damaged there, or \
+                           --dates is wrong";
             return Err(self.wrong(line, layout.end, get(layout.end), problem));
         }
         let unit_price = self.number(line, layout.unit_price, record)?;

@@ -52,8 +52,8 @@ pub struct ExportArgs {
     /// Only what customers of this reseller are charged.
     #[arg(long, value_name = "ID")]
     pub reseller: Option<ResellerId>,
-    /// The last day whose charge cycles are charged. Default: the last recorded day of a stopped folder,
-    /// today on a server's clock.
+    /// The last day of charges; charge cycles until then are charged. Default: the last recorded day of a
+    /// stopped folder, today on a server's clock.
     #[arg(long, value_name = "DAY")]
     pub until: Option<NaiveDate>,
     /// For focus: who issues invoices, where no billing terms say it.

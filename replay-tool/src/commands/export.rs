@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use ledger_core::billing::Books;
+use ledger_core::calendar::Month;
+use ledger_core::ids::StreamId;
 use ledger_core::merkle::Tree;
 use ledger_core::money::Currency;
 use rust_decimal::Decimal;
@@ -40,6 +42,7 @@ pub async fn export(
     let books = source.books().await?;
     let (end, commits) = source.end().await?;
     let until = args.until.unwrap_or(end);
+    refuse_parts_of_statements(args, &books, until)?;
     let names = Names { issuer: args.issuer.clone(), publisher: args.publisher.clone() };
     let rows = Rows::new(args.layout, range(args), &books, names, until);
     let job = Job { args, source: &source, books: &books, until };
@@ -80,6 +83,11 @@ fn refuse_nonsense(args: &ExportArgs, path: &Path, is_piped: bool) -> Result<(),
     if args.layout != Layout::Focus && (args.issuer.is_some() || args.publisher.is_some()) {
         return usage("--issuer and --publisher are for --layout focus only".to_owned());
     }
+    if let (Some(from), Some(to)) = (args.from, args.to)
+        && to < from
+    {
+        return usage(format!("--from {from} is after --to {to}: exchange them"));
+    }
     if is_piped || args.force {
         return Ok(());
     }
@@ -88,6 +96,28 @@ fn refuse_nonsense(args: &ExportArgs, path: &Path, is_piped: bool) -> Result<(),
             let path = path.display();
             return usage(format!("{path} exists already: choose another name, or add --force"));
         }
+    }
+    Ok(())
+}
+
+/// Rows of FOCUS come to what the statements do, so that no statement may lack some of its lines.
+fn refuse_parts_of_statements(
+    args: &ExportArgs,
+    books: &Books,
+    until: NaiveDate,
+) -> Result<(), Failure> {
+    if args.layout != Layout::Focus {
+        return Ok(());
+    }
+    let is_asked = |period: &Month| args.period.is_none_or(|asked| asked == *period);
+    let closed = books.closed().map(|closed| closed.what.period).filter(is_asked).last();
+    let Some(period) = closed else { return Ok(()) };
+    let last = period.last().map_err(|err| Failure::Usage(err.to_string()))?;
+    if until < last {
+        let text = format!(
+            "focus has whole statements, and {period} is closed: say --until {last} or later"
+        );
+        return Err(Failure::Usage(text));
     }
     Ok(())
 }
@@ -144,8 +174,11 @@ impl Job<'_> {
             *sum = sum.checked_add(amount).ok_or_else(over)?;
             sink.row(row)
         };
+        let asked = self.args.customer.clone().map(StreamId::Customer);
+        let mut is_known = asked.is_none();
         let mut visit = |read: Read<'_>| match read {
             Read::Commit(position, sealed) => {
+                is_known |= asked.as_ref() == Some(&sealed.commit().stream);
                 written.position = position;
                 written.tree.push(sealed.hash());
                 progress(position);
@@ -154,6 +187,11 @@ impl Job<'_> {
             Read::Line(line) => rows.add(*line, &mut take).map_err(unexported),
         };
         self.source.read_lines(self.books, self.until, &mut visit).await?;
+        if let (false, Some(customer)) = (is_known, &self.args.customer) {
+            let message =
+                format!("customer {customer} is unknown here: check the id and the source");
+            return Err(Failure::NotFound(message));
+        }
         rows.finish(&mut take).map_err(unexported)?;
         sink.finish().map_err(unexported)?;
         Ok(Written { rows: count, sums, ..written })

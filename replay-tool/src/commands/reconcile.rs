@@ -47,8 +47,14 @@ pub async fn reconcile(
         return Err(Failure::Usage(message.to_owned()));
     }
     let sha256 = sha256_of(open(&args.file)?).map_err(|err| unreadable(&args.file, &err))?;
-    let (ours, through) = billed(args).await?;
+    let (ours, through) = billed(args, output).await?;
     let (found, notes) = compare(args, ours, output)?;
+    if found.totals.is_empty() {
+        return Err(Failure::NotFound(format!(
+            "neither {} nor the ledger has such a line: check --customer and --currency",
+            args.file.display()
+        )));
+    }
     let name = args.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let shown =
         Shown { file: &name, sha256: &sha256, period: args.period, notes: &notes, found: &found };
@@ -77,9 +83,16 @@ pub async fn reconcile(
 }
 
 /// The lines of the ledger in the period, and the position of the last commit that counts.
-async fn billed(args: &ReconcileArgs) -> Result<(Vec<OurLine>, u64), Failure> {
+async fn billed(
+    args: &ReconcileArgs,
+    output: &mut Output<'_>,
+) -> Result<(Vec<OurLine>, u64), Failure> {
     let source = Source::open_as(&args.target.source, &["billing", "operator", "support"])?;
     let last = args.period.last().map_err(|err| Failure::Usage(err.to_string()))?;
+    let (today, _) = source.end().await?;
+    if today < args.period.first() {
+        output.message(format!("{} has not begun on {today}: check --period", args.period));
+    }
     let mut ours = Vec::new();
     let mut keep = |line: BilledLine| {
         let is_asked = args.customer.is_empty() || args.customer.contains(&line.charge.customer);
