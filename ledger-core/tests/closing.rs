@@ -207,7 +207,7 @@ async fn a_closed_period_is_the_same_whenever_it_is_drawn_and_every_line_is_bill
             charges.extend(meter.add(&recorded).unwrap());
         }
         let last = books.closed().last().unwrap().what.period;
-        charges.extend(meter.advance(last.last().unwrap()).unwrap());
+        charges.extend(meter.advance(last.last()).unwrap());
         let bill = |charge| BilledLine::of(charge, &books).unwrap();
         let lines: Vec<BilledLine> = charges.into_iter().map(bill).collect();
         let ids: BTreeSet<&str> = lines.iter().map(|line| line.charge.line.id.as_str()).collect();

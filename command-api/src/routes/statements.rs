@@ -172,9 +172,8 @@ async fn of_all_customers(
     drawn: &StatementDrawn,
 ) -> Result<Statement, Problem> {
     let period = closed.what.period;
-    let end = period.last().unwrap_or_else(|_| period.first());
     let keeping = Draw::new(books, period).keeping(drawn.party.clone());
-    let again = draw(state, keeping, Some(closed.what.through), end).await?;
+    let again = draw(state, keeping, Some(closed.what.through), period.last()).await?;
     Statement::of_reseller(books, closed, drawn, &again).map_err(|err| unbilled(&err))
 }
 

@@ -79,7 +79,6 @@ pub async fn reconcile(
 /// The lines of the ledger in the period, and the position of the last commit that counts.
 async fn billed(args: &ReconcileArgs) -> Result<(Vec<OurLine>, u64), Failure> {
     let source = Source::open_as(&args.target.source, &["billing", "operator", "support"])?;
-    let last = args.period.last().map_err(|err| Failure::Usage(err.to_string()))?;
     let mut ours = Vec::new();
     let mut keep = |line: BilledLine| {
         let is_asked = args.customer.is_empty() || args.customer.contains(&line.charge.customer);
@@ -89,7 +88,7 @@ async fn billed(args: &ReconcileArgs) -> Result<(Vec<OurLine>, u64), Failure> {
         }
         Ok(())
     };
-    let through = source.each_line_through(last, &mut keep).await?;
+    let through = source.each_line_through(args.period.last(), &mut keep).await?;
     Ok((ours, through))
 }
 
