@@ -159,8 +159,7 @@ async fn a_statement_that_differs_is_an_error_and_never_shown() {
     let is_acmes = |recorded: &&Recorded| recorded.commit().stream == customer("acme");
     let history: Vec<_> = log.iter().filter(is_acmes).cloned().collect();
     let right = books(&log, |_| {});
-    let closed = right.closed_with(1).unwrap();
-    let drawn = &closed.what.statements[0];
+    let (closed, drawn) = right.statement(1).unwrap();
     let statement = Statement::of_customer(&right, closed, drawn, &acme, &history).unwrap();
     assert_eq!(statement.number.as_deref(), Some("000001"));
     let mut forged = drawn.clone();

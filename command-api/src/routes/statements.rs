@@ -9,13 +9,13 @@ use ledger_core::billing::{
 };
 use ledger_core::calendar::Month;
 use ledger_core::customer::{Party, Rejection, StatementDrawn};
-use ledger_core::ids::{CustomerId, ResellerId, StreamId};
+use ledger_core::ids::{CustomerId, ResellerId};
 use ledger_core::record::{Recorded, Refusal};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::billing::{begun, draw};
-use super::{Problems, page};
+use super::{Problems, history_of, page};
 use crate::auth::{Principal, Scope};
 use crate::extract::{Asked, At, NoQuery};
 use crate::problem::{Kind, Problem};
@@ -138,16 +138,12 @@ pub(crate) async fn show(
         Problem::new(Kind::IdInvalid, detail)
     })?;
     let books = state.ledger.books();
-    let found = books.closed_with(number).and_then(|closed| {
-        let drawn = closed.what.statements.iter().find(|drawn| drawn.number == number)?;
-        Some((closed, drawn))
-    });
-    let (closed, drawn) = found.ok_or_else(|| unknown(number))?;
+    let (closed, drawn) = books.statement(number).ok_or_else(|| unknown(number))?;
     match &drawn.party {
         Party::Customer(customer) => {
             let seen = principal.sees(&state, customer).await;
             seen.map_err(|err| if err.body.status == 404 { unknown(number) } else { err })?;
-            let history = history(&state, customer).await?;
+            let history = history_of(&state, customer).await?;
             let again = Statement::of_customer(&books, closed, drawn, customer, &history);
             again.map(Json).map_err(|err| unbilled(&err))
         }
@@ -184,15 +180,7 @@ async fn known(
     customer: &CustomerId,
 ) -> Result<Vec<Recorded>, Problem> {
     principal.sees(state, customer).await?;
-    let history = history(state, customer).await?;
-    if history.is_empty() {
-        return Err(Problem::customer_unknown(customer));
-    }
-    Ok(history)
-}
-
-async fn history(state: &AppState, customer: &CustomerId) -> Result<Vec<Recorded>, Problem> {
-    Ok(state.ledger.history(&StreamId::Customer(customer.clone())).await?)
+    history_of(state, customer).await
 }
 
 fn unknown(number: u64) -> Problem {

@@ -57,11 +57,7 @@ pub async fn statement(
 }
 
 fn numbered(books: &Books, number: u64) -> Result<(&Closed, &StatementDrawn), Failure> {
-    let found = books.closed_with(number).and_then(|closed| {
-        let drawn = closed.what.statements.iter().find(|drawn| drawn.number == number)?;
-        Some((closed, drawn))
-    });
-    found.ok_or_else(|| {
+    books.statement(number).ok_or_else(|| {
         let number = statement_number(number);
         Failure::NotFound(format!(
             "there is no statement {number}: check the number and the source"
