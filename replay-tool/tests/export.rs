@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
+use ledger_core::folder::ClockKind;
 use replay_tool::exit::Exit;
 use replay_tool::export::focus_check;
 use replay_tool::export::{Format, Layout, sink, table};
@@ -160,11 +161,12 @@ fn a_year_bought_ahead_shows_the_numbers_that_anybody_can_compute() {
     let data = dir.path().join("data");
     support::record(
         &data,
+        ClockKind::Simulated,
         &[
-            ("2024-01-01T08:00:00Z", "catalogue", support::catalogue()),
-            ("2024-01-01T08:00:00Z", "customer/acme", support::register()),
+            ("2024-01-01", "catalogue", support::catalogue()),
+            ("2024-01-01", "customer/acme", support::register()),
             (
-                "2024-01-15T08:00:00Z",
+                "2024-01-15",
                 "customer/acme",
                 serde_json::json!({
                     "command": "Purchase", "subscription": "s1", "offer": "office-365-e3", "term": "P1Y",
@@ -172,7 +174,7 @@ fn a_year_bought_ahead_shows_the_numbers_that_anybody_can_compute() {
                 }),
             ),
             (
-                "2024-02-14T08:00:00Z",
+                "2024-02-14",
                 "billing",
                 serde_json::json!({
                     "command": "SetBillingTerms", "version": "t1", "from": "2024-01",
@@ -333,10 +335,11 @@ fn an_offer_of_a_price_list_is_shown_as_product_and_sku() {
     purchase["offer"] = "CFQ7TTC0LH18-0001".into();
     support::record(
         &data,
+        ClockKind::Simulated,
         &[
-            ("2024-01-01T08:00:00Z", "catalogue", catalogue),
-            ("2024-01-01T08:00:00Z", "customer/acme", support::register()),
-            ("2024-01-15T08:00:00Z", "customer/acme", purchase),
+            ("2024-01-01", "catalogue", catalogue),
+            ("2024-01-01", "customer/acme", support::register()),
+            ("2024-01-15", "customer/acme", purchase),
         ],
     );
     let path = dir.path().join("vendor.csv");
