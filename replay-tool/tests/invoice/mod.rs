@@ -12,6 +12,7 @@ use ledger_core::folder::ClockKind;
 use ledger_core::money::{Currency, Money, RoundingPolicy, prorate, share};
 use ledger_core::reconcile::OurLine;
 use replay_tool::cli::SourceArgs;
+use replay_tool::exit::Exit;
 use replay_tool::source::Source;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -292,6 +293,16 @@ pub(crate) fn csv(columns: &str, lines: &[Vendor]) -> String {
     });
     let header = columns.replace(' ', "");
     [header].into_iter().chain(rows).map(|row| row + "\n").collect()
+}
+
+/// The invoice as the ledger itself writes it in the vendor's columns.
+pub(crate) fn exported() -> String {
+    let book = book();
+    let root = book.root();
+    let asked = ["export", "--layout", "vendor", "--period", PERIOD, "--until", "2026-03-31"];
+    let answer = run(&[&asked[..], &["-o", "-", "--data", root.to_str().unwrap()]].concat());
+    assert_eq!((answer.exit, answer.err.as_str()), (Exit::Fine, ""));
+    answer.out
 }
 
 /// One story for all tests; a folder has one reader at a time.
