@@ -145,10 +145,10 @@ impl Job<'_> {
             sink.row(row)
         };
         let mut visit = |read: Read<'_>| match read {
-            Read::Commit(position, sealed) => {
-                written.position = position;
-                written.tree.push(sealed.hash());
-                progress(position);
+            Read::Commit(recorded) => {
+                written.position = recorded.position;
+                written.tree.push(recorded.sealed.hash());
+                progress(recorded.position);
                 Ok(())
             }
             Read::Line(line) => rows.add(*line, &mut take).map_err(unexported),

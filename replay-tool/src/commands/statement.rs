@@ -6,13 +6,12 @@ use ledger_core::billing::{
 use ledger_core::calendar::Month;
 use ledger_core::customer::{Party, StatementDrawn};
 use ledger_core::ids::CustomerId;
-use ledger_core::record::Recorded;
 
 use crate::cli::StatementArgs;
 use crate::describe;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::source::{Book, Source, garbled};
+use crate::source::Source;
 
 /// Shows a statement, or what it would be.
 ///
@@ -112,10 +111,8 @@ async fn again(
             let through = closed.what.through;
             let mut draw = Draw::new(books, closed.what.period).keeping(drawn.party.clone());
             source
-                .each(Book::Log, &mut |position, sealed| {
-                    if position <= through {
-                        let recorded =
-                            Recorded::open(position, sealed).map_err(|err| garbled(&err))?;
+                .each_recorded(&mut |recorded| {
+                    if recorded.position <= through {
                         draw.add(&recorded).map_err(|err| wrong(&err.into()))?;
                     }
                     Ok(())
