@@ -58,12 +58,7 @@ pub(crate) async fn of_reseller(
     At(reseller): At<ResellerId>,
     Asked(query): Asked<ListQuery>,
 ) -> Result<Json<List<StatementSummary>>, Problem> {
-    let is_theirs = match &principal.scope {
-        Scope::All => true,
-        Scope::Reseller(own) => *own == reseller,
-        Scope::Customer(_) => false,
-    };
-    if !is_theirs {
+    if !is_theirs(&principal, &reseller) {
         let detail = "Your role may read no statements of this reseller.";
         return Err(Problem::new(Kind::RoleNotAllowed, detail));
     }
@@ -148,16 +143,20 @@ pub(crate) async fn show(
             again.map(Json).map_err(|err| unbilled(&err))
         }
         Party::Reseller(reseller) => {
-            let is_theirs = match &principal.scope {
-                Scope::All => true,
-                Scope::Reseller(own) => own == reseller,
-                Scope::Customer(_) => false,
-            };
-            if !is_theirs {
+            if !is_theirs(&principal, reseller) {
                 return Err(unknown(number));
             }
             of_all_customers(&state, &books, closed, drawn).await.map(Json)
         }
+    }
+}
+
+/// Whether the caller may read a reseller's statements.
+fn is_theirs(principal: &Principal, reseller: &ResellerId) -> bool {
+    match &principal.scope {
+        Scope::All => true,
+        Scope::Reseller(own) => own == reseller,
+        Scope::Customer(_) => false,
     }
 }
 
