@@ -16,11 +16,11 @@ use ledger_core::ids::{BackupName, CustomerId, Reason, SubscriptionId};
 use ledger_core::money::RoundingPolicy;
 use ledger_core::proof::note::VerifierKey;
 
-pub use self::billing::{ExplainArgs, StatementArgs};
+pub use self::billing::{ExplainArgs, ForecastArgs, StatementArgs};
 pub use self::export::ExportArgs;
 pub use self::import::{
-    ForecastArgs, ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb,
-    UnderArgs, WhatIfArgs,
+    ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb, UnderArgs,
+    WhatIfArgs,
 };
 pub use self::reconcile::{DatesArg, DecimalArg, ReconcileArgs};
 
