@@ -126,12 +126,10 @@ impl Month {
     }
 
     /// Its last day.
-    ///
-    /// # Errors
-    ///
-    /// [`DateOutOfRange`] in the last month of the calendar.
-    pub fn last(self) -> Result<NaiveDate, DateOutOfRange> {
-        in_range(self.next()?.0.checked_sub_days(Days::new(1)))
+    #[must_use]
+    pub fn last(self) -> NaiveDate {
+        let next = self.0.checked_add_months(Months::new(1));
+        next.and_then(|next| next.pred_opt()).unwrap_or(self.0)
     }
 
     /// The month after it.
@@ -362,7 +360,7 @@ mod tests {
     fn a_month_is_written_as_year_and_month() {
         let month: Month = "2024-02".parse().unwrap();
         assert_eq!(month, Month::of(day("2024-02-29")));
-        assert_eq!((month.first(), month.last()), (day("2024-02-01"), Ok(day("2024-02-29"))));
+        assert_eq!((month.first(), month.last()), (day("2024-02-01"), day("2024-02-29")));
         assert_eq!(month.next().unwrap().to_string(), "2024-03");
         for text in ["", "2024", "2024-13", "2024-2", "2024-02-01", " 2024-02", "2024-02 ", "é"] {
             assert_eq!(text.parse::<Month>(), Err(NotAMonth), "{text:?}");

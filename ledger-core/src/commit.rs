@@ -58,6 +58,12 @@ impl fmt::Debug for Hash {
     }
 }
 
+impl From<Sha256> for Hash {
+    fn from(digest: Sha256) -> Self {
+        Self(digest.finalize().into())
+    }
+}
+
 impl From<Hash> for String {
     fn from(hash: Hash) -> Self {
         hash.to_string()

@@ -10,8 +10,8 @@
 //!   [`personal`] (the keys of everything about people), [`derived`] (what
 //!   can be rebuilt, in sled), [`proof`] (signed checkpoints), [`backup`] (a copy of a whole folder),
 //!   [`record`] (commits read back), [`billing`] (all charges over time, bills and periods),
-//!   [`reconcile`] (vendors' invoices compared with them), [`what_if`] (decided again under other rules), [`snapshot`] (customers kept for the next time), [`ledger`] (the
-//!   only caller of decide and store).
+//!   [`reconcile`] (vendors' invoices compared with them), [`what_if`] (decided again under other rules),
+//!   [`snapshot`] (customers kept for the next time), [`ledger`] (the only caller of decide and store).
 
 pub mod error;
 

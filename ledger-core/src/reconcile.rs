@@ -23,19 +23,3 @@ pub use self::lines::{OurLine, TheirLine};
 pub use self::matching::Reconciler;
 pub use self::report::{Difference, Reconciliation, Uncompared};
 pub use self::values::{DateOrder, DecimalMark};
-
-/// Compares lines of theirs with lines of ours, both in any order.
-///
-/// # Errors
-///
-/// Whatever a line of theirs fails with, and [`Uncompared`].
-pub fn reconcile<E: From<Uncompared>>(
-    theirs: impl IntoIterator<Item = Result<TheirLine, E>>,
-    ours: Vec<OurLine>,
-) -> Result<Reconciliation, E> {
-    let mut reconciler = Reconciler::new(ours).map_err(Uncompared::from)?;
-    for their in theirs {
-        reconciler.add(their?).map_err(Uncompared::from)?;
-    }
-    Ok(reconciler.finish()?)
-}

@@ -1,7 +1,7 @@
 //! The store seam: `eventually`'s `EventStore` and `EventSubscriber` over sealed commits.
 //!
 //! A store moves sealed bytes and knows nothing of the domain. What every store must do is written
-//! down, executable, in [`contract`].
+//! down, executable, in `store::contract`.
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod fixtures;
+mod requests;
 
 use ledger_core::billing::{BilledLine, Meter};
 use ledger_core::calendar::{BillingCycle, TermDuration};
@@ -10,14 +11,13 @@ use ledger_core::customer::{
     BillingTerms, ClosePeriod, Command, Event, ExchangeRate, ImportExchangeRates, Party, Purchase,
     SetBillingTerms,
 };
-use ledger_core::ids::{
-    Actor, ActorId, CommandId, CustomerId, OfferId, RateId, Reason, ResellerId, Role, StreamId,
-};
-use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Outcome, Request};
+use ledger_core::ids::{CustomerId, OfferId, RateId, ResellerId, StreamId};
+use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Outcome};
 use ledger_core::money::Currency;
 use ledger_core::store::memory::MemoryLog;
 
 use crate::fixtures::{add_seats, import, register, s1};
+use crate::requests::{morning, request};
 
 /// A ledger whose commands have a day each.
 struct Books {
@@ -42,17 +42,7 @@ impl Books {
         command: Command,
     ) -> Result<Outcome, ExecuteError> {
         self.commands += 1;
-        let request = Request {
-            stream,
-            command,
-            command_id: CommandId::try_new(format!("c{}", self.commands)).unwrap(),
-            actor: Actor { id: ActorId::try_new("someone").unwrap(), role: Role::Operator },
-            reason: Reason::try_new("test").unwrap(),
-            now: format!("{day}T09:00:00Z").parse().unwrap(),
-            correlation_id: None,
-            causation_id: None,
-            expected_version: None,
-        };
+        let request = request(stream, command, self.commands, morning(day));
         self.ledger.execute(request).await
     }
 

@@ -4,6 +4,7 @@
 
 mod drafts;
 mod fixtures;
+mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,11 +15,8 @@ use ledger_core::customer::{
     BillingTerms, ClosePeriod, Command, ExchangeRate, ImportExchangeRates, Party, Purchase,
     RecordCorrection, SetBillingTerms, StatementDrawn, due,
 };
-use ledger_core::ids::{
-    Actor, ActorId, CommandId, CustomerId, OfferId, RateId, Reason, ResellerId, Role, StreamId,
-    SubscriptionId,
-};
-use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Outcome, Request};
+use ledger_core::ids::{CustomerId, OfferId, RateId, ResellerId, StreamId, SubscriptionId};
+use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Outcome};
 use ledger_core::money::Currency;
 use ledger_core::record::Recorded;
 use ledger_core::store::memory::MemoryLog;
@@ -27,6 +25,7 @@ use rust_decimal::Decimal;
 
 use crate::drafts::{Draft, KINDS, command};
 use crate::fixtures::{import, register};
+use crate::requests::request;
 
 const LIVES: u64 = 12;
 const MONTHS: u32 = 14;
@@ -36,7 +35,7 @@ struct World {
     ledger: Ledger<MemoryLog>,
     random: Random,
     now: DateTime<Utc>,
-    commands: u64,
+    commands: u32,
 }
 
 impl World {
@@ -82,17 +81,7 @@ impl World {
 
     async fn does(&mut self, stream: StreamId, command: Command) -> Result<Outcome, ExecuteError> {
         self.commands += 1;
-        let request = Request {
-            stream,
-            command,
-            command_id: CommandId::try_new(format!("c{}", self.commands)).unwrap(),
-            actor: Actor { id: ActorId::try_new("someone").unwrap(), role: Role::Operator },
-            reason: Reason::try_new("law").unwrap(),
-            now: self.now,
-            correlation_id: None,
-            causation_id: None,
-            expected_version: None,
-        };
+        let request = request(stream, command, self.commands, self.now);
         self.ledger.execute(request).await
     }
 
@@ -207,7 +196,7 @@ async fn a_closed_period_is_the_same_whenever_it_is_drawn_and_every_line_is_bill
             charges.extend(meter.add(&recorded).unwrap());
         }
         let last = books.closed().last().unwrap().what.period;
-        charges.extend(meter.advance(last.last().unwrap()).unwrap());
+        charges.extend(meter.advance(last.last()).unwrap());
         let bill = |charge| BilledLine::of(charge, &books).unwrap();
         let lines: Vec<BilledLine> = charges.into_iter().map(bill).collect();
         let ids: BTreeSet<&str> = lines.iter().map(|line| line.charge.line.id.as_str()).collect();

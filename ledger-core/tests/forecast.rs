@@ -4,6 +4,7 @@
 
 mod drafts;
 mod fixtures;
+mod requests;
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use ledger_core::customer::{
     Command, Customer, Due, EndOfTermAction, Purchase, ScheduleRenewalQuantity, SetEndOfTermAction,
     due,
 };
-use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, OfferId, Reason, Role, StreamId};
+use ledger_core::ids::{Actor, ActorId, CustomerId, OfferId, Role, StreamId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Outcome, Request};
 use ledger_core::store::CommitLog;
 use ledger_core::store::memory::MemoryLog;
@@ -22,6 +23,7 @@ use ledger_core::store::segment::simulated::Random;
 
 use crate::drafts::{Draft, KINDS, command};
 use crate::fixtures::{import, register, s1};
+use crate::requests::request;
 
 /// Customers whose years are forecast.
 const LIVES: u64 = 60;
@@ -46,17 +48,7 @@ impl World {
 
     fn request(&mut self, command: Command) -> Request {
         self.commands += 1;
-        Request {
-            stream: acme(),
-            command,
-            command_id: CommandId::try_new(format!("c{}", self.commands)).unwrap(),
-            actor: Actor { id: ActorId::try_new("someone").unwrap(), role: Role::Operator },
-            reason: Reason::try_new("test").unwrap(),
-            now: self.now,
-            correlation_id: None,
-            causation_id: None,
-            expected_version: None,
-        }
+        request(acme(), command, self.commands, self.now)
     }
 
     async fn does(&mut self, command: Command) -> Result<Outcome, ExecuteError> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod fixtures;
+mod requests;
 
 use std::collections::BTreeSet;
 
@@ -13,15 +14,14 @@ use ledger_core::customer::{
     Cancel, Command, EndOfTermAction, ExtendTrial, GrantCredit, ImportCatalogue,
     ImportOpeningBalance, Purchase, RecordCorrection, Resume, StartTrial, Suspend,
 };
-use ledger_core::ids::{
-    Actor, ActorId, CommandId, CustomerId, OfferId, ProgrammeId, Reason, Role, StreamId,
-};
-use ledger_core::ledger::{Ledger, LedgerOptions, Request};
+use ledger_core::ids::{CustomerId, OfferId, ProgrammeId, StreamId};
+use ledger_core::ledger::{Ledger, LedgerOptions};
 use ledger_core::money::{MoneyError, RoundingPolicy};
 use ledger_core::store::memory::MemoryLog;
 use rust_decimal::Decimal;
 
 use crate::fixtures::{add_seats, register, s1};
+use crate::requests::{morning, request};
 
 const POLICIES: [RoundingPolicy; 4] = [
     RoundingPolicy::UnitTruncate,
@@ -60,17 +60,7 @@ impl Life {
 
     async fn send(&mut self, day: &str, stream: StreamId, command: Command) {
         self.commands += 1;
-        let request = Request {
-            stream,
-            command,
-            command_id: CommandId::try_new(format!("c{}", self.commands)).unwrap(),
-            actor: Actor { id: ActorId::try_new("someone").unwrap(), role: Role::Operator },
-            reason: Reason::try_new("test").unwrap(),
-            now: format!("{day}T09:00:00Z").parse().unwrap(),
-            correlation_id: None,
-            causation_id: None,
-            expected_version: None,
-        };
+        let request = request(stream, command, self.commands, morning(day));
         self.ledger.execute(request).await.unwrap();
     }
 

@@ -3,19 +3,21 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod fixtures;
+mod requests;
 
 use ledger_core::billing::{Books, Redraw, Redrawn, Statement, StatementError, learn_billing};
 use ledger_core::calendar::{BillingCycle, TermDuration};
 use ledger_core::customer::{
     BillingTerms, ClosePeriod, Command, Event, PeriodClosed, Purchase, SetBillingTerms,
 };
-use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, OfferId, Reason, Role, StreamId};
-use ledger_core::ledger::{Ledger, LedgerOptions, Request};
+use ledger_core::ids::{CustomerId, OfferId, StreamId};
+use ledger_core::ledger::{Ledger, LedgerOptions};
 use ledger_core::record::Recorded;
 use ledger_core::store::CommitLog;
 use ledger_core::store::memory::MemoryLog;
 
 use crate::fixtures::{add_seats, import, register, s1};
+use crate::requests::{morning, request};
 
 fn customer(id: &str) -> StreamId {
     StreamId::Customer(CustomerId::try_new(id).unwrap())
@@ -63,18 +65,8 @@ async fn log() -> Vec<Recorded> {
         ("2024-04-02", billing, closing("2024-03")),
         ("2024-04-20", customer("acme"), add_seats(1)),
     ];
-    for (number, (day, stream, command)) in story.into_iter().enumerate() {
-        let request = Request {
-            stream,
-            command,
-            command_id: CommandId::try_new(format!("c{number}")).unwrap(),
-            actor: Actor { id: ActorId::try_new("someone").unwrap(), role: Role::Operator },
-            reason: Reason::try_new("test").unwrap(),
-            now: format!("{day}T09:00:00Z").parse().unwrap(),
-            correlation_id: None,
-            causation_id: None,
-            expected_version: None,
-        };
+    for (number, (day, stream, command)) in (0..).zip(story) {
+        let request = request(stream, command, number, morning(day));
         ledger.execute(request).await.unwrap();
     }
     let stored: Vec<_> =
@@ -159,8 +151,7 @@ async fn a_statement_that_differs_is_an_error_and_never_shown() {
     let is_acmes = |recorded: &&Recorded| recorded.commit().stream == customer("acme");
     let history: Vec<_> = log.iter().filter(is_acmes).cloned().collect();
     let right = books(&log, |_| {});
-    let closed = right.closed_with(1).unwrap();
-    let drawn = &closed.what.statements[0];
+    let (closed, drawn) = right.statement(1).unwrap();
     let statement = Statement::of_customer(&right, closed, drawn, &acme, &history).unwrap();
     assert_eq!(statement.number.as_deref(), Some("000001"));
     let mut forged = drawn.clone();

@@ -1,6 +1,7 @@
 //! What can be typed, and nothing else.
 
 mod billing;
+mod conformance;
 mod export;
 mod import;
 mod reconcile;
@@ -10,17 +11,16 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand};
-use ledger_core::billing::vectors::policy_named;
 use ledger_core::calendar::midnight;
 use ledger_core::ids::{BackupName, CustomerId, Reason, SubscriptionId};
-use ledger_core::money::RoundingPolicy;
 use ledger_core::proof::note::VerifierKey;
 
-pub use self::billing::{ExplainArgs, StatementArgs};
+pub use self::billing::{ExplainArgs, ForecastArgs, StatementArgs};
+pub use self::conformance::{ConformanceVerb, ProrationArgs, ScheduleArgs};
 pub use self::export::ExportArgs;
 pub use self::import::{
-    ForecastArgs, ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb,
-    UnderArgs, WhatIfArgs,
+    ImportArgs, ImportFileArgs, ImportMatrixArgs, ImportPriceListArgs, ImportVerb, UnderArgs,
+    WhatIfArgs,
 };
 pub use self::reconcile::{DatesArg, DecimalArg, ReconcileArgs};
 
@@ -87,7 +87,7 @@ pub enum Verb {
     /// Run scenario files.
     Scenario(ScenarioArgs),
     /// Compute published cases of proration and of charge cycles, and compare.
-    #[command(subcommand, after_help = CONFORMANCE_NOTES)]
+    #[command(subcommand, after_help = conformance::NOTES)]
     Conformance(ConformanceVerb),
     /// Compute the views again from the log of a stopped folder.
     Rebuild(RebuildArgs),
@@ -344,44 +344,6 @@ pub struct ScenarioArgs {
     /// Only those whose rule has this text in it.
     #[arg(long, value_name = "TEXT")]
     pub rule: Option<String>,
-}
-
-const CONFORMANCE_NOTES: &str = "\
-docs/vectors/README.md describes the columns; files of others are run as well. With --json, one object
-per case: id, line, ok, expected, found, formula; at the end passed and failed.";
-
-/// Which kind of cases.
-#[derive(Debug, Subcommand)]
-pub enum ConformanceVerb {
-    /// What part of a charge cycle costs.
-    Proration(ProrationArgs),
-    /// On which days charge cycles begin and end.
-    Schedule(ScheduleArgs),
-}
-
-/// Which prorations.
-#[derive(Args, Clone, Debug)]
-pub struct ProrationArgs {
-    /// The cases.
-    #[arg(value_name = "FILE.csv")]
-    pub file: PathBuf,
-    /// Round all of them so, whatever they say: unit-truncate, line-truncate, line-half-up or
-    /// fee-then-tax.
-    #[arg(long, value_name = "NAME", value_parser = policy)]
-    pub policy: Option<RoundingPolicy>,
-}
-
-/// Which charge cycles.
-#[derive(Args, Clone, Debug)]
-pub struct ScheduleArgs {
-    /// The cases.
-    #[arg(value_name = "FILE.csv")]
-    pub file: PathBuf,
-}
-
-fn policy(name: &str) -> Result<RoundingPolicy, String> {
-    let expected = "write unit-truncate, line-truncate, line-half-up or fee-then-tax";
-    policy_named(name).ok_or_else(|| expected.to_owned())
 }
 
 /// Which views, and where to.

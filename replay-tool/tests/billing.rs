@@ -4,21 +4,14 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use futures::TryStreamExt;
-use futures::executor::block_on;
-use ledger_core::catalogue::SEEDS_TOML;
-use ledger_core::commit::{Commit, Hash, SealedCommit};
-use ledger_core::customer::Command;
-use ledger_core::folder::{ClockKind, DataFolder};
-use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, Reason, Role, StreamId};
-use ledger_core::ledger::{Ledger, LedgerOptions, Request};
-use ledger_core::store::CommitLog;
-use ledger_core::store::segment::{SegmentLog, SegmentOptions};
+use ledger_core::commit::Commit;
+use ledger_core::folder::ClockKind;
+use ledger_core::ids::{CustomerId, StreamId};
 use replay_tool::exit::Exit;
 use serde_json::{Value, json};
-use support::{Answer, run};
+use support::{Answer, by_the_month, catalogue, record, run};
 use tempfile::TempDir;
 
 /// A stopped folder: acme bought ten seats of E3 by the month on 31 January, two more on 5 March; January
@@ -30,25 +23,15 @@ struct Data {
 impl Data {
     fn new() -> Self {
         let data = Self { dir: TempDir::new().unwrap() };
-        let seeds: Value = toml::from_str(SEEDS_TOML).unwrap();
         let story = [
-            (
-                "2024-01-30",
-                "catalogue",
-                json!({ "command": "ImportCatalogue", "catalogue": seeds }),
-            ),
+            ("2024-01-30", "catalogue", catalogue()),
             (
                 "2024-01-30",
                 "customer/acme",
                 json!({ "command": "RegisterCustomer", "name": "Acme",
                 "programme": "nce", "reseller": "r", "market": "FR", "currency": "EUR" }),
             ),
-            (
-                "2024-01-31",
-                "customer/acme",
-                json!({ "command": "Purchase", "subscription": "s1",
-                "offer": "office-365-e3", "term": "P1Y", "billing": "monthly", "quantity": 10 }),
-            ),
+            ("2024-01-31", "customer/acme", by_the_month(10)),
             (
                 "2024-02-01",
                 "billing",
@@ -63,35 +46,12 @@ impl Data {
                 json!({ "command": "AddSeats", "subscription": "s1", "seats": 2 }),
             ),
         ];
-        let ledger = data.open("data");
-        for (number, (day, stream, command)) in story.into_iter().enumerate() {
-            let command: Command = serde_json::from_value(command).unwrap();
-            let request = Request {
-                stream: stream.parse().unwrap(),
-                command_id: CommandId::try_new(format!("c-{number}")).unwrap(),
-                command,
-                actor: Actor { id: ActorId::try_new("u-1").unwrap(), role: Role::Operator },
-                reason: Reason::try_new("as agreed").unwrap(),
-                now: format!("{day}T09:00:00Z").parse().unwrap(),
-                correlation_id: None,
-                causation_id: None,
-                expected_version: None,
-            };
-            block_on(ledger.execute(request)).unwrap();
-        }
-        ledger.log().close().unwrap();
-        ledger.journal().close().unwrap();
+        record(&data.path("data"), ClockKind::Simulated, &story);
         data
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
-    }
-
-    fn open(&self, name: &str) -> Ledger<SegmentLog> {
-        let folder = DataFolder::open_or_create(&self.path(name), ClockKind::Simulated).unwrap();
-        let (log, journal) = (open(&folder.log()), open(&folder.journal()));
-        block_on(Ledger::open(log, journal, LedgerOptions::default())).unwrap()
     }
 
     fn ask(&self, verb: &[&str]) -> Answer {
@@ -106,28 +66,12 @@ impl Data {
 
     /// Another folder with these commits after a change; versions, links and hashes are right in it.
     fn forge(&self, name: &str, change: impl Fn(&mut Commit)) {
-        let log = open(&self.path("data/log"));
-        let stored: Vec<_> = block_on(log.read_from(1).try_collect()).unwrap();
-        log.close().unwrap();
-        let forged = self.open(name);
-        let mut heads = std::collections::BTreeMap::new();
-        for stored in stored {
-            let mut commit = stored.take().commit().clone();
-            change(&mut commit);
-            let head: &mut (u64, Hash) =
-                heads.entry(commit.stream.clone()).or_insert((0, Hash::ZERO));
-            let commit = Commit { version: head.0 + 1, previous: head.1, ..commit };
-            let sealed = SealedCommit::seal(commit).unwrap();
-            *head = (head.0 + 1, sealed.hash());
-            block_on(forged.log().append_commit(sealed)).unwrap();
-        }
-        forged.log().close().unwrap();
-        forged.journal().close().unwrap();
+        let mut commits = support::commits(&self.path("data/log"));
+        commits.iter_mut().for_each(change);
+        let forged = support::open(&self.path(name), ClockKind::Simulated);
+        support::forge(forged.log(), commits);
+        support::close(&forged);
     }
-}
-
-fn open(dir: &Path) -> SegmentLog {
-    SegmentLog::open(dir, SegmentOptions::default()).unwrap()
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod support;
 
 use std::fs;
 
+use ledger_core::folder::ClockKind;
 use replay_tool::exit::Exit;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -18,11 +19,12 @@ fn data() -> TempDir {
     let plan = json!({ "command": "ScheduleRenewalQuantity", "subscription": "s1", "quantity": 6 });
     record(
         &dir.path().join("data"),
+        ClockKind::Simulated,
         &[
-            ("2024-01-31T08:00:00Z", "catalogue", catalogue()),
-            ("2024-01-31T08:00:00Z", "customer/acme", register()),
-            ("2024-01-31T08:00:00Z", "customer/acme", by_the_month(10)),
-            ("2024-11-15T08:00:00Z", "customer/acme", plan),
+            ("2024-01-31", "catalogue", catalogue()),
+            ("2024-01-31", "customer/acme", register()),
+            ("2024-01-31", "customer/acme", by_the_month(10)),
+            ("2024-11-15", "customer/acme", plan),
         ],
     );
     dir
@@ -65,11 +67,12 @@ fn another_price_list_changes_what_begins_after_it_and_nothing_that_is_locked() 
     bought["offer"] = json!(offer);
     record(
         &dir.path().join("data"),
+        ClockKind::Simulated,
         &[
-            ("2024-01-31T08:00:00Z", "catalogue", catalogue()),
-            ("2024-01-31T08:00:00Z", "catalogue", list),
-            ("2024-01-31T08:00:00Z", "customer/acme", register()),
-            ("2024-01-31T08:00:00Z", "customer/acme", bought),
+            ("2024-01-31", "catalogue", catalogue()),
+            ("2024-01-31", "catalogue", list),
+            ("2024-01-31", "customer/acme", register()),
+            ("2024-01-31", "customer/acme", bought),
         ],
     );
     let list = dir.path().join("dearer.csv");

@@ -9,7 +9,9 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use invoice::{COLUMNS_2023, COLUMNS_LEGACY, LINES, Vendor, book, columns_2026, csv, reconciled};
+use invoice::{
+    COLUMNS_2023, COLUMNS_LEGACY, LINES, Vendor, book, columns_2026, csv, exported, reconciled,
+};
 use replay_tool::exit::Exit;
 use serde_json::Value;
 
@@ -73,6 +75,13 @@ fn an_invoice_of_what_was_billed_agrees_in_every_form_of_the_file() {
     agrees("parts", [packed(&plain), packed(&format!("{header}\n"))].concat(), &[]);
     agrees("tabs", plain.replace(',', "\t"), &[]);
     agrees("semicolons", plain.replace(',', ";"), &[]);
+}
+
+#[test]
+fn what_is_exported_in_the_vendors_columns_has_them_all_and_agrees() {
+    let exported = exported();
+    assert_eq!(exported.lines().next().unwrap(), COLUMNS_2023);
+    agrees("exported", exported, &[]);
 }
 
 #[test]

@@ -13,11 +13,11 @@ use std::process::{Command as Process, Stdio};
 use futures::executor::block_on;
 use ledger_core::catalogue::SEEDS_TOML;
 use ledger_core::customer::{Command, Customer};
-use ledger_core::folder::{ClockKind, DataFolder};
+use ledger_core::folder::ClockKind;
 use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, Reason, Role, StreamId};
-use ledger_core::ledger::{Ledger, LedgerOptions, Request};
+use ledger_core::ledger::{Ledger, Request};
 use ledger_core::store::CommitLog;
-use ledger_core::store::segment::{SegmentLog, SegmentOptions};
+use ledger_core::store::segment::SegmentLog;
 use replay_tool::exit::Exit;
 use serde_json::{Value, json};
 use support::{Answer, run};
@@ -56,14 +56,9 @@ impl Data {
     }
 
     fn ledger<T>(&self, ask: impl FnOnce(&Ledger<SegmentLog>) -> T) -> T {
-        let folder = DataFolder::open_or_create(&self.root(), ClockKind::Real).unwrap();
-        let open = |dir: &Path| SegmentLog::open(dir, SegmentOptions::default()).unwrap();
-        let ledger =
-            Ledger::open(open(&folder.log()), open(&folder.journal()), LedgerOptions::default());
-        let ledger = block_on(ledger).unwrap();
+        let ledger = support::open(&self.root(), ClockKind::Real);
         let answer = ask(&ledger);
-        ledger.log().close().unwrap();
-        ledger.journal().close().unwrap();
+        support::close(&ledger);
         answer
     }
 

@@ -9,23 +9,21 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use futures::TryStreamExt;
 use futures::executor::block_on;
 use ledger_core::catalogue::SEEDS_TOML;
 use ledger_core::commit::{Commit, Hash, SealedCommit};
 use ledger_core::customer::Command;
-use ledger_core::folder::{ClockKind, DataFolder};
+use ledger_core::folder::ClockKind;
 use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, Reason, Role, StreamId};
-use ledger_core::ledger::{Ledger, LedgerOptions, Request};
+use ledger_core::ledger::Request;
 use ledger_core::proof::checkpoint::Checkpoint;
 use ledger_core::proof::note::SigningKey;
 use ledger_core::store::CommitLog;
-use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use replay_tool::exit::Exit;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Answer, run};
+use crate::support::{Answer, close, open, open_log, run};
 
 /// A stopped data folder with the histories of two customers, by turns.
 struct Data {
@@ -55,15 +53,12 @@ impl Data {
     }
 
     fn tell(&self, story: &[(&str, Value)]) {
-        let folder = DataFolder::open_or_create(&self.root(), ClockKind::Simulated).unwrap();
-        let (log, journal) = (open(&folder.log()), open(&folder.journal()));
-        let ledger = block_on(Ledger::open(log, journal, LedgerOptions::default())).unwrap();
+        let ledger = open(&self.root(), ClockKind::Simulated);
         for (customer, command) in story {
             let at = ledger.log().durable_position();
             block_on(ledger.execute(request(customer, command.clone(), at))).unwrap();
         }
-        ledger.log().close().unwrap();
-        ledger.journal().close().unwrap();
+        close(&ledger);
     }
 
     fn root(&self) -> PathBuf {
@@ -100,10 +95,7 @@ impl Data {
     }
 
     fn commits(&self) -> Vec<Commit> {
-        let log = open(&self.root().join("log"));
-        let commits: Vec<_> = block_on(log.read_from(1).try_collect()).unwrap();
-        log.close().unwrap();
-        commits.into_iter().map(|stored| stored.take().commit().clone()).collect()
+        support::commits(&self.root().join("log"))
     }
 
     /// Puts another log in the place of this one, as a careful forger does: versions and links are made
@@ -114,17 +106,8 @@ impl Data {
         let (log, made) = (self.root().join("log"), self.root().join("log.forged"));
         let name = "00000000000000000001.seg";
         let id = fs::read(log.join(name)).unwrap()[20..36].to_vec();
-        let forged = open(&made);
-        let mut heads = std::collections::BTreeMap::new();
-        for commit in commits {
-            let head: &mut (u64, Hash) =
-                heads.entry(commit.stream.clone()).or_insert((0, Hash::ZERO));
-            let sealed =
-                SealedCommit::seal(Commit { version: head.0 + 1, previous: head.1, ..commit });
-            let sealed = sealed.unwrap();
-            *head = (head.0 + 1, sealed.hash());
-            block_on(forged.append_commit(sealed)).unwrap();
-        }
+        let forged = open_log(&made);
+        support::forge(&forged, commits);
         forged.close().unwrap();
         drop(forged);
         with_id(&made.join(name), &[0], 60, &id);
@@ -149,10 +132,6 @@ fn with_id(path: &Path, starts: &[usize], checksum: usize, id: &[u8]) {
         part[checksum..].copy_from_slice(&sum.to_be_bytes());
     }
     fs::write(path, bytes).unwrap();
-}
-
-fn open(dir: &Path) -> SegmentLog {
-    SegmentLog::open(dir, SegmentOptions::default()).unwrap()
 }
 
 fn request(customer: &str, command: Value, number: u64) -> Request {

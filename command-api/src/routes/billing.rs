@@ -311,7 +311,7 @@ pub(crate) fn begun(state: &AppState, period: Month) -> Result<NaiveDate, Proble
         let detail = format!("The billing period {period} has not begun.");
         return Err(Problem::new(Kind::PeriodUnknown, detail));
     }
-    Ok(period.last().map_or(today, |last| last.min(today)))
+    Ok(period.last().min(today))
 }
 
 /// Draws a period from the log, up to the commit at `through` if one is given.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use ledger_core::billing::{Explanation, Known, Subject, explain};
-use ledger_core::ids::{CommandId, CustomerId, StreamId};
+use ledger_core::ids::{CommandId, CustomerId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::Problems;
+use super::{Problems, history_of};
 use crate::auth::{Principal, Scope};
 use crate::extract::Asked;
 use crate::problem::{Kind, Problem};
@@ -40,10 +40,7 @@ pub(crate) async fn explain_id(
 ) -> Result<Json<Explanation>, Problem> {
     let (customer, subject) = subject(query)?;
     principal.sees(&state, &customer).await?;
-    let history = state.ledger.history(&StreamId::Customer(customer.clone())).await?;
-    if history.is_empty() {
-        return Err(Problem::customer_unknown(&customer));
-    }
+    let history = history_of(&state, &customer).await?;
     let (books, catalogues) = (state.ledger.books(), state.ledger.catalogues());
     let until = state.now().date_naive();
     let known = Known { history: &history, books: &books, catalogues: &catalogues, until };

@@ -11,15 +11,15 @@ use ledger_core::billing::{
 };
 use ledger_core::calendar::Month;
 use ledger_core::charges::ChargeType;
-use ledger_core::ids::{CustomerId, OfferId, StreamId, SubscriptionId};
+use ledger_core::ids::{CustomerId, OfferId, SubscriptionId};
 use ledger_core::money::Currency;
 use ledger_core::store::CommitLog;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Problems;
 use super::statements::unbilled;
+use super::{Problems, history_of};
 use crate::auth::Principal;
 use crate::extract::{Asked, At};
 use crate::problem::{Kind, Problem};
@@ -146,10 +146,7 @@ pub(crate) async fn of_customer(
         let detail = format!("months is {months}: write 1 to {MONTHS_MAX}.");
         return Err(Problem::new(Kind::QueryInvalid, detail));
     }
-    let history = state.ledger.history(&StreamId::Customer(customer.clone())).await?;
-    if history.is_empty() {
-        return Err(Problem::customer_unknown(&customer));
-    }
+    let history = history_of(&state, &customer).await?;
     let mut meter = Meter::new(customer);
     for recorded in &history {
         meter.add(recorded).map_err(|err| Problem::internal(&err))?;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Problems, after, cursor, limit, page};
+use super::{Problems, after, cursor, history_of, limit, page};
 use crate::auth::Principal;
 use crate::extract::{Asked, At};
 use crate::problem::{Problem, ProblemBody};
@@ -104,10 +104,7 @@ pub(crate) async fn history(
 ) -> Result<Json<List<Entry>>, Problem> {
     principal.sees(&state, &customer).await?;
     state.check_position(query.min_position)?;
-    let all = state.ledger.history(&StreamId::Customer(customer.clone())).await?;
-    if all.is_empty() {
-        return Err(Problem::customer_unknown(&customer));
-    }
+    let all = history_of(&state, &customer).await?;
     let List { data, has_more, next } = page(&all, &query, |r| padded(r.commit().version))?;
     let data = data.into_iter().map(Entry::of).collect::<Result<_, _>>();
     Ok(Json(List { data: data.map_err(|err| Problem::internal(&err))?, has_more, next }))

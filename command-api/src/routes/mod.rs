@@ -31,7 +31,8 @@ pub mod views;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ledger_core::customer::Customer;
-use ledger_core::ids::CustomerId;
+use ledger_core::ids::{CustomerId, StreamId};
+use ledger_core::record::Recorded;
 use projector::view_store::ViewStoreError;
 use serde::Serialize;
 use utoipa::{IntoParams, IntoResponses, ToSchema};
@@ -143,6 +144,15 @@ pub(crate) async fn seen(
     principal.sees(state, customer).await?;
     let known = state.ledger.customer(customer).await?;
     known.map(|(known, _)| known).ok_or_else(|| Problem::customer_unknown(customer))
+}
+
+/// Everything that happened to a customer.
+async fn history_of(state: &AppState, customer: &CustomerId) -> Result<Vec<Recorded>, Problem> {
+    let history = state.ledger.history(&StreamId::Customer(customer.clone())).await?;
+    if history.is_empty() {
+        return Err(Problem::customer_unknown(customer));
+    }
+    Ok(history)
 }
 
 /// The limit of a list.

@@ -9,13 +9,13 @@ use ledger_core::billing::{
 };
 use ledger_core::calendar::Month;
 use ledger_core::customer::{Party, Rejection, StatementDrawn};
-use ledger_core::ids::{CustomerId, ResellerId, StreamId};
+use ledger_core::ids::{CustomerId, ResellerId};
 use ledger_core::record::{Recorded, Refusal};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::billing::{begun, draw};
-use super::{Problems, page};
+use super::{Problems, history_of, page};
 use crate::auth::{Principal, Scope};
 use crate::extract::{Asked, At, NoQuery};
 use crate::problem::{Kind, Problem};
@@ -58,12 +58,7 @@ pub(crate) async fn of_reseller(
     At(reseller): At<ResellerId>,
     Asked(query): Asked<ListQuery>,
 ) -> Result<Json<List<StatementSummary>>, Problem> {
-    let is_theirs = match &principal.scope {
-        Scope::All => true,
-        Scope::Reseller(own) => *own == reseller,
-        Scope::Customer(_) => false,
-    };
-    if !is_theirs {
+    if !is_theirs(&principal, &reseller) {
         let detail = "Your role may read no statements of this reseller.";
         return Err(Problem::new(Kind::RoleNotAllowed, detail));
     }
@@ -138,30 +133,30 @@ pub(crate) async fn show(
         Problem::new(Kind::IdInvalid, detail)
     })?;
     let books = state.ledger.books();
-    let found = books.closed_with(number).and_then(|closed| {
-        let drawn = closed.what.statements.iter().find(|drawn| drawn.number == number)?;
-        Some((closed, drawn))
-    });
-    let (closed, drawn) = found.ok_or_else(|| unknown(number))?;
+    let (closed, drawn) = books.statement(number).ok_or_else(|| unknown(number))?;
     match &drawn.party {
         Party::Customer(customer) => {
             let seen = principal.sees(&state, customer).await;
             seen.map_err(|err| if err.body.status == 404 { unknown(number) } else { err })?;
-            let history = history(&state, customer).await?;
+            let history = history_of(&state, customer).await?;
             let again = Statement::of_customer(&books, closed, drawn, customer, &history);
             again.map(Json).map_err(|err| unbilled(&err))
         }
         Party::Reseller(reseller) => {
-            let is_theirs = match &principal.scope {
-                Scope::All => true,
-                Scope::Reseller(own) => own == reseller,
-                Scope::Customer(_) => false,
-            };
-            if !is_theirs {
+            if !is_theirs(&principal, reseller) {
                 return Err(unknown(number));
             }
             of_all_customers(&state, &books, closed, drawn).await.map(Json)
         }
+    }
+}
+
+/// Whether the caller may read a reseller's statements.
+fn is_theirs(principal: &Principal, reseller: &ResellerId) -> bool {
+    match &principal.scope {
+        Scope::All => true,
+        Scope::Reseller(own) => own == reseller,
+        Scope::Customer(_) => false,
     }
 }
 
@@ -172,9 +167,8 @@ async fn of_all_customers(
     drawn: &StatementDrawn,
 ) -> Result<Statement, Problem> {
     let period = closed.what.period;
-    let end = period.last().unwrap_or_else(|_| period.first());
     let keeping = Draw::new(books, period).keeping(drawn.party.clone());
-    let again = draw(state, keeping, Some(closed.what.through), end).await?;
+    let again = draw(state, keeping, Some(closed.what.through), period.last()).await?;
     Statement::of_reseller(books, closed, drawn, &again).map_err(|err| unbilled(&err))
 }
 
@@ -185,15 +179,7 @@ async fn known(
     customer: &CustomerId,
 ) -> Result<Vec<Recorded>, Problem> {
     principal.sees(state, customer).await?;
-    let history = history(state, customer).await?;
-    if history.is_empty() {
-        return Err(Problem::customer_unknown(customer));
-    }
-    Ok(history)
-}
-
-async fn history(state: &AppState, customer: &CustomerId) -> Result<Vec<Recorded>, Problem> {
-    Ok(state.ledger.history(&StreamId::Customer(customer.clone())).await?)
+    history_of(state, customer).await
 }
 
 fn unknown(number: u64) -> Problem {

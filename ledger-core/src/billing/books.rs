@@ -8,12 +8,13 @@ use serde::Serialize;
 
 use super::draw::Drawn;
 use crate::calendar::{Month, midnight};
+use crate::catalogue::is_market;
 use crate::customer::{
     BillingTerms, BillingTermsSet, ClosePeriod, Command, Event, ExchangeRate,
     ExchangeRatesImported, ImportExchangeRates, PeriodClosed, ReconciliationRecorded,
-    RecordReconciliation, Rejection, SetBillingTerms,
+    RecordReconciliation, Rejection, SetBillingTerms, StatementDrawn,
 };
-use crate::money::Currency;
+use crate::money::{Currency, MoneyError};
 
 /// Digits after the point of an exchange rate, at most.
 const RATE_SCALE_MAX: u32 = 10;
@@ -80,11 +81,13 @@ impl Books {
         self.closed.get(&period)
     }
 
-    /// The closed period that has a statement of this number.
+    /// The statement of this number, and the closed period that has it.
     #[must_use]
-    pub fn closed_with(&self, number: u64) -> Option<&Closed> {
-        let has = |closed: &&Closed| closed.what.statements.iter().any(|s| s.number == number);
-        self.closed.values().find(has)
+    pub fn statement(&self, number: u64) -> Option<(&Closed, &StatementDrawn)> {
+        self.closed.values().find_map(|closed| {
+            let drawn = closed.what.statements.iter().find(|drawn| drawn.number == number)?;
+            Some((closed, drawn))
+        })
     }
 
     /// The reconciliations, in the order in which they were recorded.
@@ -208,7 +211,7 @@ fn of_terms(terms: &BillingTerms) -> Vec<String> {
         problems.push("the issuer's name is empty or has more than 200 characters".to_owned());
     }
     for (market, percent) in &terms.taxes {
-        if !crate::catalogue::is_market(market) {
+        if !is_market(market) {
             problems.push(format!("{market:?} is no market: write two capital letters"));
         }
         problems.extend(of_percent(&format!("the tax of {market}"), *percent));
@@ -351,7 +354,7 @@ fn reconcile(
             causes.map(|cause| cause.amount).try_fold(Decimal::ZERO, Decimal::checked_add);
         let difference = total.theirs.checked_sub(total.ours);
         let (Some(explained), Some(difference)) = (explained, difference) else {
-            return Err(Rejection::Amount(crate::money::MoneyError::Overflow));
+            return Err(Rejection::Amount(MoneyError::Overflow));
         };
         if explained != difference {
             let currency = total.currency;

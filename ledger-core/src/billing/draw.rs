@@ -104,7 +104,7 @@ impl<'a> Draw<'a> {
     ///
     /// As [`add`](Self::add).
     pub fn finish(self) -> Result<Drawn, MoneyError> {
-        let end = self.period.last().unwrap_or_else(|_| self.period.first());
+        let end = self.period.last();
         self.finish_on(end)
     }
 

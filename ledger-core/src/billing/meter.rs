@@ -233,63 +233,24 @@ impl Meter {
     }
 
     /// Notes what an event says about further charge cycles.
-    #[expect(clippy::too_many_lines, reason = "a table, read as a whole")]
     fn note(&mut self, event_id: &str, cause: &Arc<Cause>, event: &Event) {
-        let price = |list: Option<&String>, promotion: Option<&AppliedPromotion>| Price {
-            event_id: event_id.to_owned(),
-            price_list: list.cloned(),
-            promotion: promotion.cloned(),
-        };
         let of = (event_id.to_owned(), Arc::clone(cause));
-        let begun = |basis: &ChargeBasis, rules: &RuleSet, price: Price| Metered {
-            charged_through: basis.billable.end,
-            rounding: basis.rounding,
-            rules: rules.clone(),
-            event: of.clone(),
-            price,
-        };
+        let unlisted =
+            || Price { event_id: event_id.to_owned(), price_list: None, promotion: None };
+        if let Some((subscription, metered)) = begun(event, &of) {
+            self.metered.insert(subscription.clone(), metered);
+        }
         #[expect(clippy::wildcard_enum_match_arm, reason = "all others change no charge")]
         match event {
-            Event::SubscriptionPurchased(e) => {
-                let price = price(e.price_list.as_ref(), e.promotion.as_ref());
-                self.metered.insert(e.subscription.clone(), begun(&e.basis, &e.rules, price));
-            }
-            Event::SubscriptionRenewed(e) => {
-                let price = price(e.price_list.as_ref(), e.promotion.as_ref());
-                self.metered.insert(e.subscription.clone(), begun(&e.basis, &e.rules, price));
-            }
-            Event::ExtendedServiceTermStarted(e) => {
-                let price = price(e.price_list.as_ref(), None);
-                self.metered.insert(e.subscription.clone(), begun(&e.basis, &e.rules, price));
-            }
-            Event::TermChanged(e) => {
-                let price = price(e.price_list.as_ref(), None);
-                self.metered.insert(e.subscription.clone(), begun(&e.basis, &e.rules, price));
-            }
-            Event::BillingFrequencyChanged(e) => {
-                let price = price(e.price_list.as_ref(), None);
-                self.metered.insert(e.subscription.clone(), begun(&e.basis, &e.rules, price));
-            }
-            Event::TrialConverted(e) => match &e.into {
-                TrialTarget::Itself(_) => {
-                    let price = price(e.price_list.as_ref(), None);
-                    self.metered.insert(e.subscription.clone(), begun(&e.basis, &e.rules, price));
-                }
-                TrialTarget::Existing(grown) => self.touch(&grown.subscription, &of),
-            },
             Event::SubscriptionUpgraded(e) => {
-                let price = price(e.price_list.as_ref(), e.promotion.as_ref());
                 self.touch(&e.subscription, &of);
-                match &e.target {
-                    UpgradeTarget::InPlace => {
-                        self.metered
-                            .insert(e.subscription.clone(), begun(&e.charge, &e.rules, price));
-                    }
-                    UpgradeTarget::New(new) => {
-                        self.metered
-                            .insert(new.subscription.clone(), begun(&e.charge, &e.rules, price));
-                    }
-                    UpgradeTarget::Existing(grown) => self.touch(&grown.subscription, &of),
+                if let UpgradeTarget::Existing(grown) = &e.target {
+                    self.touch(&grown.subscription, &of);
+                }
+            }
+            Event::TrialConverted(e) => {
+                if let TrialTarget::Existing(grown) = &e.into {
+                    self.touch(&grown.subscription, &of);
                 }
             }
             // Free, but what is said of it later is billed.
@@ -299,7 +260,7 @@ impl Meter {
                     rounding: RoundingPolicy::default(),
                     rules: e.rules.clone(),
                     event: of.clone(),
-                    price: price(None, None),
+                    price: unlisted(),
                 };
                 self.metered.insert(e.subscription.clone(), free);
             }
@@ -310,7 +271,7 @@ impl Meter {
                 self.touch(&e.subscription, &of);
                 let Some(metered) = self.metered.get_mut(&e.subscription) else { return };
                 if e.unit_price.is_some() {
-                    metered.price = price(None, None);
+                    metered.price = unlisted();
                 }
                 metered.settle(&e.settled);
             }
@@ -334,7 +295,7 @@ impl Meter {
                         rounding: e.rounding,
                         rules,
                         event: of.clone(),
-                        price: price(None, None),
+                        price: unlisted(),
                     },
                 );
             }
@@ -363,6 +324,48 @@ impl Meter {
             metered.event = of.clone();
         }
     }
+}
+
+/// The subscription that an event begins to charge for, at a price and in a rhythm of its own.
+fn begun<'a>(event: &'a Event, of: &(String, Arc<Cause>)) -> Option<(&'a SubscriptionId, Metered)> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others go on with what there is")]
+    let (subscription, basis, rules, price_list, promotion) = match event {
+        Event::SubscriptionPurchased(e) => {
+            (&e.subscription, &e.basis, &e.rules, &e.price_list, &e.promotion)
+        }
+        Event::SubscriptionRenewed(e) => {
+            (&e.subscription, &e.basis, &e.rules, &e.price_list, &e.promotion)
+        }
+        Event::ExtendedServiceTermStarted(e) => {
+            (&e.subscription, &e.basis, &e.rules, &e.price_list, &None)
+        }
+        Event::TermChanged(e) => (&e.subscription, &e.basis, &e.rules, &e.price_list, &None),
+        Event::BillingFrequencyChanged(e) => {
+            (&e.subscription, &e.basis, &e.rules, &e.price_list, &None)
+        }
+        Event::TrialConverted(e) => match &e.into {
+            TrialTarget::Itself(_) => (&e.subscription, &e.basis, &e.rules, &e.price_list, &None),
+            TrialTarget::Existing(_) => return None,
+        },
+        Event::SubscriptionUpgraded(e) => {
+            let subscription = match &e.target {
+                UpgradeTarget::InPlace => &e.subscription,
+                UpgradeTarget::New(new) => &new.subscription,
+                UpgradeTarget::Existing(_) => return None,
+            };
+            (subscription, &e.charge, &e.rules, &e.price_list, &e.promotion)
+        }
+        _ => return None,
+    };
+    let (price_list, promotion) = (price_list.clone(), promotion.clone());
+    let metered = Metered {
+        charged_through: basis.billable.end,
+        rounding: basis.rounding,
+        rules: rules.clone(),
+        event: of.clone(),
+        price: Price { event_id: of.0.clone(), price_list, promotion },
+    };
+    Some((subscription, metered))
 }
 
 impl Metered {

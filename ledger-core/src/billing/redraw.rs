@@ -139,8 +139,7 @@ impl<'a> Redraw<'a> {
     /// Draws a period when all commits that count have been added, as it was when it was closed.
     fn draw(&mut self, closed: &PeriodClosed) -> Result<(), MoneyError> {
         let period = closed.period;
-        let end = period.last().unwrap_or_else(|_| period.first());
-        let charges = self.meters.advance(end)?;
+        let charges = self.meters.advance(period.last())?;
         self.bill(charges)?;
         let sums = self.sums.remove(&period).unwrap_or_default();
         let (lines, root) = (sums.lines(), self.tree.root().to_string());

@@ -222,7 +222,7 @@ impl Statement {
         for recorded in history {
             keep(meter.add(recorded)?)?;
         }
-        keep(meter.advance(period.last().unwrap_or_else(|_| period.first()))?)?;
+        keep(meter.advance(period.last())?)?;
         let party = Party::Customer(customer.clone());
         all.into_iter()
             .map(|(currency, lines)| Self::make(books, period, &party, currency, &lines, None))

@@ -61,10 +61,13 @@ impl Sums {
                     hashes.insert((customer.clone(), currency), sha256.clone());
                     sha256
                 }
-                Party::Reseller(_) => hex(sum.of.into_iter().fold(Sha256::new(), |hash, of| {
-                    let theirs = hashes.get(&(of, currency)).map_or("", String::as_str);
-                    hash.chain_update(theirs).chain_update("\n")
-                })),
+                Party::Reseller(_) => {
+                    let all = sum.of.into_iter().fold(Sha256::new(), |hash, of| {
+                        let theirs = hashes.get(&(of, currency)).map_or("", String::as_str);
+                        hash.chain_update(theirs).chain_update("\n")
+                    });
+                    Hash::from(all).to_string()
+                }
             };
             statements.push(StatementDrawn { number, party, totals, sha256 });
         }
@@ -131,7 +134,7 @@ impl Sum {
 
     /// SHA-256 of its lines, in hexadecimal digits.
     pub(super) fn sha256(&self) -> String {
-        hex(self.hash.clone())
+        Hash::from(self.hash.clone()).to_string()
     }
 }
 
@@ -184,8 +187,4 @@ pub fn sum_up(statements: &[StatementDrawn]) -> Result<Vec<PeriodTotals>, MoneyE
 
 fn plus(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
     a.checked_add(b).ok_or(MoneyError::Overflow)
-}
-
-fn hex(hash: Sha256) -> String {
-    Hash::from_bytes(hash.finalize().into()).to_string()
 }

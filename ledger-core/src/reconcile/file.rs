@@ -1,7 +1,7 @@
 //! A vendor's invoice file, a line at a time.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::io::{self, Read};
 use std::rc::Rc;
 
@@ -18,6 +18,7 @@ use super::rows::{Rows, delimiter, first_line};
 use super::unpack::{PIECE_BYTES, text};
 use super::values::{self, DateOrder, DecimalMark, Unclear};
 use crate::calendar::Period;
+use crate::commit::Hash;
 use crate::money::Currency;
 
 /// Lines accepted, unless others are asked for.
@@ -79,12 +80,7 @@ pub fn sha256_of(mut file: impl Read) -> io::Result<String> {
             read => sum.update(piece.get(..read).unwrap_or_default()),
         }
     }
-    let mut digits = String::new();
-    for byte in sum.finalize() {
-        // Writing to a text does not fail.
-        let _ = write!(digits, "{byte:02x}");
-    }
-    Ok(digits)
+    Ok(Hash::from(sum).to_string())
 }
 
 type Open<'a> = Box<dyn Fn() -> io::Result<Box<dyn Read>> + 'a>;

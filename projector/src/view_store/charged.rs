@@ -26,9 +26,8 @@ struct Bookmark {
     customer: CustomerId,
     /// Charges before it.
     count: u64,
-    /// The meter, and the last commit it was fed.
+    /// The meter, which knows the last commit that it was fed.
     meter: Meter,
-    version: u64,
     /// Charges that the meter has returned and no page has shown.
     rest: Vec<Charge>,
 }
@@ -36,7 +35,7 @@ struct Bookmark {
 impl Bookmark {
     fn start(customer: &CustomerId) -> Self {
         let (customer, meter) = (customer.clone(), Meter::new(customer.clone()));
-        Self { customer, count: 0, meter, version: 0, rest: Vec::new() }
+        Self { customer, count: 0, meter, rest: Vec::new() }
     }
 }
 
@@ -129,18 +128,16 @@ impl ViewStore {
             return Ok(true);
         }
         let (end, mut until) = (self.position(), today);
-        let first = reading.at.version.saturating_add(1);
+        let first = reading.at.meter.version().saturating_add(1);
         let mut commits = stream(log, &reading.at.customer, first).await?;
         while let Some(stored) = commits.try_next().await? {
             let recorded = read(stored)?;
-            let commit = recorded.commit();
             if end < recorded.position {
                 // What is not in the views yet comes before the charge cycles after its day.
-                until = until.min(commit.recorded_at.date_naive());
+                until = until.min(recorded.commit().recorded_at.date_naive());
                 break;
             }
             let charges = reading.at.meter.add(&recorded);
-            reading.at.version = commit.version;
             if !reading.take(charges.map_err(|err| failed(recorded.position, err))?) {
                 return Ok(true);
             }

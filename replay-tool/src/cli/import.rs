@@ -116,29 +116,6 @@ pub struct WhatIfArgs {
     pub source: SourceArgs,
 }
 
-/// How far ahead, whose charges, and under what.
-#[derive(Args, Clone, Debug)]
-pub struct ForecastArgs {
-    /// The customer; all when left out.
-    pub customer: Option<CustomerId>,
-    /// Months from now on, 1 to 120.
-    #[arg(long, value_name = "N", default_value = "12", value_parser = clap::value_parser!(u32).range(1..=120))]
-    pub months: u32,
-    /// The instant up to which everything has happened: an instant, or a date for the start of that UTC
-    /// day. Default: that of the last commit.
-    #[arg(long, value_name = "INSTANT", value_parser = from_start)]
-    pub from: Option<DateTime<Utc>>,
-    /// Only sums and renewals, without the single charges.
-    #[arg(long)]
-    pub summary: bool,
-    /// Under what.
-    #[command(flatten)]
-    pub under: UnderArgs,
-    /// Where from.
-    #[command(flatten)]
-    pub source: SourceArgs,
-}
-
 /// Catalogues, rules and prices to decide under, instead of those that were imported.
 #[derive(Args, Clone, Debug)]
 pub struct UnderArgs {

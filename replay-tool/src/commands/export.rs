@@ -112,7 +112,7 @@ fn refuse_parts_of_statements(
     let is_asked = |period: &Month| args.period.is_none_or(|asked| asked == *period);
     let closed = books.closed().map(|closed| closed.what.period).filter(is_asked).last();
     let Some(period) = closed else { return Ok(()) };
-    let last = period.last().map_err(|err| Failure::Usage(err.to_string()))?;
+    let last = period.last();
     if until < last {
         let text = format!(
             "focus has whole statements, and {period} is closed: say --until {last} or later"
@@ -177,11 +177,11 @@ impl Job<'_> {
         let asked = self.args.customer.clone().map(StreamId::Customer);
         let mut is_known = asked.is_none();
         let mut visit = |read: Read<'_>| match read {
-            Read::Commit(position, sealed) => {
-                is_known |= asked.as_ref() == Some(&sealed.commit().stream);
-                written.position = position;
-                written.tree.push(sealed.hash());
-                progress(position);
+            Read::Commit(recorded) => {
+                is_known |= asked.as_ref() == Some(&recorded.commit().stream);
+                written.position = recorded.position;
+                written.tree.push(recorded.sealed.hash());
+                progress(recorded.position);
                 Ok(())
             }
             Read::Line(line) => rows.add(*line, &mut take).map_err(unexported),

@@ -10,7 +10,6 @@ use ledger_core::billing::{
 use ledger_core::calendar::Month;
 use ledger_core::ids::CustomerId;
 use ledger_core::money::Currency;
-use ledger_core::record::Recorded;
 use serde_json::json;
 
 use super::what_if::under;
@@ -18,7 +17,7 @@ use crate::cli::ForecastArgs;
 use crate::describe;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::source::{Book, Source, garbled, unbilled};
+use crate::source::{Source, unbilled};
 
 /// Sums by month and currency.
 type Sums = BTreeMap<Month, BTreeMap<Currency, MonthSum>>;
@@ -77,15 +76,14 @@ impl Past {
             return Ok(Self { meters: Meters::from(meter), last, position });
         }
         let mut meters = Meters::default();
-        let (mut last, mut at) = (DateTime::<Utc>::MIN_UTC, 0);
+        let (mut last, mut position) = (DateTime::<Utc>::MIN_UTC, 0);
         source
-            .each(Book::Log, &mut |position, sealed| {
-                let recorded = Recorded::open(position, sealed).map_err(|err| garbled(&err))?;
-                (last, at) = (recorded.commit().recorded_at, position);
+            .each_recorded(&mut |recorded| {
+                (last, position) = (recorded.commit().recorded_at, recorded.position);
                 meters.add(&recorded).map(drop).map_err(uncharged)
             })
             .await?;
-        Ok(Self { meters, last, position: at })
+        Ok(Self { meters, last, position })
     }
 }
 

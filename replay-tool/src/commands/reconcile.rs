@@ -88,7 +88,6 @@ async fn billed(
     output: &mut Output<'_>,
 ) -> Result<(Vec<OurLine>, u64), Failure> {
     let source = Source::open_as(&args.target.source, &["billing", "operator", "support"])?;
-    let last = args.period.last().map_err(|err| Failure::Usage(err.to_string()))?;
     let (today, _) = source.end().await?;
     if today < args.period.first() {
         output.message(format!("{} has not begun on {today}: check --period", args.period));
@@ -102,7 +101,7 @@ async fn billed(
         }
         Ok(())
     };
-    let through = source.each_line_through(last, &mut keep).await?;
+    let through = source.each_line_through(args.period.last(), &mut keep).await?;
     Ok((ours, through))
 }
 

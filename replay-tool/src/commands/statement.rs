@@ -6,13 +6,12 @@ use ledger_core::billing::{
 use ledger_core::calendar::Month;
 use ledger_core::customer::{Party, StatementDrawn};
 use ledger_core::ids::CustomerId;
-use ledger_core::record::Recorded;
 
 use crate::cli::StatementArgs;
 use crate::describe;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::source::{Book, Source, garbled};
+use crate::source::Source;
 
 /// Shows a statement, or what it would be.
 ///
@@ -57,11 +56,7 @@ pub async fn statement(
 }
 
 fn numbered(books: &Books, number: u64) -> Result<(&Closed, &StatementDrawn), Failure> {
-    let found = books.closed_with(number).and_then(|closed| {
-        let drawn = closed.what.statements.iter().find(|drawn| drawn.number == number)?;
-        Some((closed, drawn))
-    });
-    found.ok_or_else(|| {
+    books.statement(number).ok_or_else(|| {
         let number = statement_number(number);
         Failure::NotFound(format!(
             "there is no statement {number}: check the number and the source"
@@ -116,10 +111,8 @@ async fn again(
             let through = closed.what.through;
             let mut draw = Draw::new(books, closed.what.period).keeping(drawn.party.clone());
             source
-                .each(Book::Log, &mut |position, sealed| {
-                    if position <= through {
-                        let recorded =
-                            Recorded::open(position, sealed).map_err(|err| garbled(&err))?;
+                .each_recorded(&mut |recorded| {
+                    if recorded.position <= through {
                         draw.add(&recorded).map_err(|err| wrong(&err.into()))?;
                     }
                     Ok(())

@@ -26,7 +26,7 @@ impl<W: Write> Counted<W> {
     /// SHA-256 in hexadecimal digits, and the number of bytes.
     #[must_use]
     pub fn so_far(&self) -> (String, u64) {
-        (hex(self.hash.clone()), self.bytes)
+        (Hash::from(self.hash.clone()).to_string(), self.bytes)
     }
 
     /// The target.
@@ -46,12 +46,6 @@ impl<W: Write> Write for Counted<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.target.flush()
     }
-}
-
-/// SHA-256 in hexadecimal digits.
-#[must_use]
-pub fn hex(hash: Sha256) -> String {
-    Hash::from_bytes(hash.finalize().into()).to_string()
 }
 
 /// Begins a file beside `path`; it is removed unless it is [`finish`]ed.

@@ -10,9 +10,8 @@ use ::parquet::record::Field as Stored;
 use ::parquet::schema::types::Type;
 use ledger_core::money::Currency;
 use rust_decimal::Decimal;
-use sha2::{Digest, Sha256};
 
-use super::file::hex;
+use super::file::Counted;
 use super::manifest::Manifest;
 use super::{Format, Layout};
 
@@ -78,19 +77,9 @@ fn shown(sums: &BTreeMap<Currency, Decimal>) -> String {
 ///
 /// The system's answer.
 pub fn reread(path: &Path, layout: Layout, format: Format) -> io::Result<Found> {
-    let mut hash = Sha256::new();
-    let mut reader = BufReader::new(File::open(path)?);
-    let mut bytes: u64 = 0;
-    loop {
-        let buffer = reader.fill_buf()?;
-        if buffer.is_empty() {
-            break;
-        }
-        hash.update(buffer);
-        let read = buffer.len();
-        bytes = bytes.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
-        reader.consume(read);
-    }
+    let mut counted = Counted::new(io::sink());
+    io::copy(&mut File::open(path)?, &mut counted)?;
+    let (sha256, bytes) = counted.so_far();
     let file = File::open(path)?;
     let columns = summed(layout);
     let content = match format {
@@ -98,7 +87,7 @@ pub fn reread(path: &Path, layout: Layout, format: Format) -> io::Result<Found> 
         Format::Jsonl => of_json(BufReader::new(file), columns),
         Format::Parquet => of_parquet(file, columns),
     };
-    Ok(Found { sha256: hex(hash), bytes, content })
+    Ok(Found { sha256, bytes, content })
 }
 
 /// The columns of the currency and of what a row adds to the sum.

@@ -120,9 +120,8 @@ impl Account {
     ///
     /// As [`happen`](Self::happen).
     pub fn draw(&self, period: Month) -> Result<Drawn, MoneyError> {
-        let end = period.last().unwrap_or_else(|_| period.first());
         let mut charges = self.charges.clone();
-        charges.extend(self.meter.clone().advance(end)?);
+        charges.extend(self.meter.clone().advance(period.last())?);
         let mut draw = Draw::new(&self.books, period);
         draw.add_charges(self.position, Hash::of(b"scenario"), charges)?;
         draw.finish()

@@ -3,26 +3,22 @@
 #![allow(clippy::unwrap_used, dead_code, reason = "a test may panic, and not every test uses all")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use futures::executor::block_on;
 use ledger_core::billing::BilledLine;
-use ledger_core::catalogue::SEEDS_TOML;
-use ledger_core::customer::Command;
-use ledger_core::folder::{ClockKind, DataFolder};
-use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, Reason, Role, StreamId};
-use ledger_core::ledger::{Ledger, LedgerOptions, Request};
+use ledger_core::folder::ClockKind;
 use ledger_core::money::{Currency, Money, RoundingPolicy, prorate, share};
 use ledger_core::reconcile::OurLine;
-use ledger_core::store::segment::{SegmentLog, SegmentOptions};
 use replay_tool::cli::SourceArgs;
+use replay_tool::exit::Exit;
 use replay_tool::source::Source;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Answer, run};
+use crate::support::{Answer, catalogue, record, run};
 
 /// The period of the invoice.
 pub(crate) const PERIOD: &str = "2026-03";
@@ -59,28 +55,32 @@ pub(crate) struct Book {
     pub(crate) dir: TempDir,
 }
 
-/// A customer's command of a day.
+const ACME: &str = "customer/acme";
+const BETA: &str = "customer/beta";
+const GAMMA: &str = "customer/gamma";
+
+fn id_of(customer: &str) -> &str {
+    customer.trim_start_matches("customer/")
+}
+
+/// A command of a day, to a customer, the catalogue or billing.
 type Told = (&'static str, &'static str, Value);
 
 impl Book {
     /// A year that began with a subscription per line of [`bought`], and changes in March.
     pub(crate) fn new() -> Self {
         let book = Self { dir: TempDir::new().unwrap() };
-        let mut seeds: Value = toml::from_str(SEEDS_TOML).unwrap();
-        seeds["effective_from"] = json!("2020-01-01T00:00:00Z");
-        let mut story: Vec<Told> = vec![(
-            "2026-01-01",
-            "catalogue",
-            json!({ "command": "ImportCatalogue", "catalogue": seeds }),
-        )];
+        let mut catalogue = catalogue();
+        catalogue["catalogue"]["effective_from"] = json!("2020-01-01T00:00:00Z");
+        let mut story: Vec<Told> = vec![("2026-01-01", "catalogue", catalogue)];
         for (customer, reseller, market) in
-            [("acme", "r1", "FR"), ("beta", "r2", "DE"), ("gamma", "r1", "AT")]
+            [(ACME, "r1", "FR"), (BETA, "r2", "DE"), (GAMMA, "r1", "AT")]
         {
             story.push((
                 "2026-01-01",
                 customer,
                 json!({ "command": "RegisterCustomer",
-                "name": customer, "reseller": reseller, "programme": "nce", "market": market,
+                "name": id_of(customer), "reseller": reseller, "programme": "nce", "market": market,
                 "currency": "EUR" }),
             ));
         }
@@ -100,43 +100,12 @@ impl Book {
         ));
         story.extend(bought());
         story.extend(changed());
-        book.tell(&story);
+        record(&book.root(), ClockKind::Real, &story);
         book
     }
 
     pub(crate) fn root(&self) -> PathBuf {
         self.dir.path().join("data")
-    }
-
-    fn tell(&self, story: &[Told]) {
-        let folder = DataFolder::open_or_create(&self.root(), ClockKind::Real).unwrap();
-        let open = |dir: &Path| SegmentLog::open(dir, SegmentOptions::default()).unwrap();
-        let ledger =
-            Ledger::open(open(&folder.log()), open(&folder.journal()), LedgerOptions::default());
-        let ledger = block_on(ledger).unwrap();
-        for (number, (day, to, command)) in story.iter().enumerate() {
-            let command: Command = serde_json::from_value(command.clone()).unwrap();
-            let stream = match *to {
-                "catalogue" => StreamId::Catalogue,
-                "billing" => StreamId::Billing,
-                customer => StreamId::Customer(CustomerId::try_new(customer).unwrap()),
-            };
-            let request = Request {
-                stream,
-                command,
-                command_id: CommandId::try_new(format!("c{number}")).unwrap(),
-                actor: Actor { id: ActorId::try_new("ada").unwrap(), role: Role::Operator },
-                reason: Reason::try_new("Story").unwrap(),
-                now: format!("{day}T09:00:00Z").parse().unwrap(),
-                correlation_id: None,
-                causation_id: None,
-                expected_version: None,
-            };
-            let told = block_on(ledger.execute(request));
-            assert!(told.is_ok(), "{day} {to}: {told:?}");
-        }
-        ledger.log().close().unwrap();
-        ledger.journal().close().unwrap();
     }
 
     /// What the ledger bills in the period.
@@ -179,9 +148,9 @@ fn bought() -> Vec<Told> {
     let offers = ["office-365-e1", "office-365-e3", "office-365-e5"];
     let mut all = Vec::new();
     for (at, day) in days.into_iter().enumerate() {
-        for (of, customer) in ["acme", "beta", "gamma"].into_iter().enumerate() {
+        for (of, customer) in [ACME, BETA, GAMMA].into_iter().enumerate() {
             for (number, offer) in offers.into_iter().enumerate() {
-                let name = format!("{customer}-{at}{number}");
+                let name = format!("{}-{at}{number}", id_of(customer));
                 let seats = u32::try_from(7 + 5 * at + 3 * of + number).unwrap();
                 all.push((day, customer, purchase(&name, offer, "monthly", seats)));
             }
@@ -199,39 +168,34 @@ fn changed() -> Vec<Told> {
         bought
     };
     let mut all = vec![
-        ("2026-03-03", "acme", promoted("acme-promo")),
-        ("2026-03-03", "beta", promoted("beta-promo")),
-        ("2026-03-06", "acme", purchase("acme-new", "office-365-e1", "monthly", 9)),
-        ("2026-03-06", "gamma", purchase("gamma-new", "office-365-e1", "monthly", 11)),
-        ("2026-03-06", "gamma", purchase("gamma-left", "office-365-e3", "monthly", 4)),
-        ("2026-03-06", "gamma", purchase("gamma-low", "office-365-e1", "monthly", 6)),
+        ("2026-03-03", ACME, promoted("acme-promo")),
+        ("2026-03-03", BETA, promoted("beta-promo")),
+        ("2026-03-06", ACME, purchase("acme-new", "office-365-e1", "monthly", 9)),
+        ("2026-03-06", GAMMA, purchase("gamma-new", "office-365-e1", "monthly", 11)),
+        ("2026-03-06", GAMMA, purchase("gamma-left", "office-365-e3", "monthly", 4)),
+        ("2026-03-06", GAMMA, purchase("gamma-low", "office-365-e1", "monthly", 6)),
     ];
-    for (customer, name) in [
-        ("acme", "00"),
-        ("acme", "01"),
-        ("acme", "02"),
-        ("beta", "01"),
-        ("gamma", "00"),
-        ("gamma", "01"),
-    ] {
-        all.push(("2026-03-08", customer, add(&format!("{customer}-{name}"), 3)));
+    for (customer, name) in
+        [(ACME, "00"), (ACME, "01"), (ACME, "02"), (BETA, "01"), (GAMMA, "00"), (GAMMA, "01")]
+    {
+        all.push(("2026-03-08", customer, add(&format!("{}-{name}", id_of(customer)), 3)));
     }
     // Twice on one day: the order of such changes is not told by their legs' sum.
-    for (customer, name) in [("gamma", "10"), ("acme", "11")] {
-        let subscription = format!("{customer}-{name}");
+    for (customer, name) in [(GAMMA, "10"), (ACME, "11")] {
+        let subscription = format!("{}-{name}", id_of(customer));
         all.push(("2026-03-09", customer, add(&subscription, 2)));
         all.push(("2026-03-09", customer, add(&subscription, 5)));
     }
     all.push((
         "2026-03-09",
-        "gamma",
+        GAMMA,
         json!({ "command": "RemoveSeats",
         "subscription": "gamma-00", "seats": 2 }),
     ));
-    all.push(("2026-03-10", "gamma", json!({ "command": "Cancel", "subscription": "gamma-left" })));
+    all.push(("2026-03-10", GAMMA, json!({ "command": "Cancel", "subscription": "gamma-left" })));
     all.push((
         "2026-03-10",
-        "gamma",
+        GAMMA,
         json!({ "command": "Upgrade", "subscription": "gamma-low",
         "target_offer": "office-365-e3", "into": { "new": { "subscription": "gamma-high",
         "end_date": "coterminous" } } }),
@@ -329,6 +293,16 @@ pub(crate) fn csv(columns: &str, lines: &[Vendor]) -> String {
     });
     let header = columns.replace(' ', "");
     [header].into_iter().chain(rows).map(|row| row + "\n").collect()
+}
+
+/// The invoice as the ledger itself writes it in the vendor's columns.
+pub(crate) fn exported() -> String {
+    let book = book();
+    let root = book.root();
+    let asked = ["export", "--layout", "vendor", "--period", PERIOD, "--until", "2026-03-31"];
+    let answer = run(&[&asked[..], &["-o", "-", "--data", root.to_str().unwrap()]].concat());
+    assert_eq!((answer.exit, answer.err.as_str()), (Exit::Fine, ""));
+    answer.out
 }
 
 /// One story for all tests; a folder has one reader at a time.

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, Days, Utc};
+use futures::executor::block_on;
 use ledger_core::calendar::Month;
-use ledger_core::catalogue::SEEDS_TOML;
 use ledger_core::customer::{Party, due};
-use ledger_core::folder::{ClockKind, DataFolder};
-use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, Reason, Role};
-use ledger_core::ledger::{Ledger, LedgerOptions, Request};
-use ledger_core::store::segment::{SegmentLog, SegmentOptions};
+use ledger_core::folder::ClockKind;
+use ledger_core::ids::{CustomerId, Reason, Role};
+use ledger_core::ledger::Ledger;
+use ledger_core::store::segment::SegmentLog;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
+
+use crate::support::{catalogue, close, open, request};
 
 /// Their names begin a formula, hold quotes and commas, or come from right to left.
 pub(crate) const CUSTOMERS: [(&str, &str, &str, &str, &str); 3] = [
@@ -43,7 +44,6 @@ impl Numbers {
 }
 
 struct Life {
-    runtime: Runtime,
     ledger: Ledger<SegmentLog>,
     now: DateTime<Utc>,
     commands: u32,
@@ -52,34 +52,29 @@ struct Life {
 
 /// Lives some years under a seed.
 pub(crate) fn live(folder: &Path, seed: u64, steps: u32) -> Billed {
-    let folder = DataFolder::open_or_create(folder, ClockKind::Simulated).unwrap();
-    let open = |dir: &Path| SegmentLog::open(dir, SegmentOptions::default()).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let (log, journal) = (open(&folder.log()), open(&folder.journal()));
-    let ledger = runtime.block_on(Ledger::open(log, journal, LedgerOptions::default())).unwrap();
+    let ledger = open(folder, ClockKind::Simulated);
     let now = "2024-01-01T08:00:00Z".parse().unwrap();
-    let mut life = Life { runtime, ledger, now, commands: 0, numbers: Numbers(seed) };
+    let mut life = Life { ledger, now, commands: 0, numbers: Numbers(seed) };
     life.begin();
     for step in 0..steps {
         life.step(step);
     }
     let billed = life.billed();
-    life.ledger.log().close().unwrap();
-    life.ledger.journal().close().unwrap();
+    close(&life.ledger);
     billed
 }
 
 impl Life {
     fn begin(&mut self) {
-        let mut catalogue: Value =
-            serde_json::to_value(toml::from_str::<toml::Value>(SEEDS_TOML).unwrap()).unwrap();
+        let mut import = catalogue();
+        let catalogue = &mut import["catalogue"];
         catalogue["programmes"]["cloud-cockpit"]["rounding"] = json!("fee-then-tax");
         catalogue["promotions"] = json!({ "spring": {
             "title": "Spring", "offers": ["office-365-e3"], "terms": ["P1Y", "P3Y"],
             "from": "2023-01-01T00:00:00Z", "until": "2030-01-01T00:00:00Z", "percent": "12.5",
         }});
         let all = [
-            ("catalogue", json!({ "command": "ImportCatalogue", "catalogue": catalogue })),
+            ("catalogue", import),
             (
                 "billing",
                 json!({
@@ -176,7 +171,7 @@ impl Life {
 
     fn customer(&self, id: &str) -> ledger_core::customer::Customer {
         let id = CustomerId::try_new(id).unwrap();
-        let known = self.runtime.block_on(self.ledger.customer(&id)).unwrap();
+        let known = block_on(self.ledger.customer(&id)).unwrap();
         known.unwrap().0
     }
 
@@ -208,18 +203,11 @@ impl Life {
             "Renew" | "Expire" | "Disable" | "Delete" => Role::Scheduler,
             _ => Role::Operator,
         };
-        let request = Request {
-            stream: stream.parse().unwrap(),
-            command: serde_json::from_value(command).unwrap(),
-            command_id: CommandId::try_new(format!("c{}", self.commands)).unwrap(),
-            actor: Actor { id: ActorId::try_new("someone").unwrap(), role },
-            reason: Reason::try_new("-1 +2").unwrap(),
-            now: self.now,
-            correlation_id: None,
-            causation_id: None,
-            expected_version: None,
-        };
-        let outcome = self.runtime.block_on(self.ledger.execute(request));
+        let id = format!("c-{}", self.commands);
+        let mut request = request(stream, command, &id, &self.now.to_rfc3339());
+        request.actor.role = role;
+        request.reason = Reason::try_new("-1 +2").unwrap();
+        let outcome = block_on(self.ledger.execute(request));
         outcome.is_ok_and(|outcome| outcome.recorded.is_some())
     }
 

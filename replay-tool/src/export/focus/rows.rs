@@ -133,7 +133,7 @@ fn chunks(charge: Period, billed: Month, until: NaiveDate) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     let (mut month, mut first) = (Month::of(charge.start).max(billed), charge.start);
     while month.first() <= until && first <= charge.end {
-        let last = month.last().map_or(charge.end, |last| last.min(charge.end));
+        let last = month.last().min(charge.end);
         chunks.push(Chunk { month, first, last });
         let (Some(next), Ok(following)) = (last.succ_opt(), month.next()) else { break };
         (first, month) = (next, following);

@@ -114,7 +114,7 @@ impl Focus {
             issuer,
             publisher,
             description: format!("Tax of {percent} % on {what}"),
-            days: (period.first(), period.last().unwrap_or_else(|_| period.first())),
+            days: (period.first(), period.last()),
             currency,
             billed,
             effective,
