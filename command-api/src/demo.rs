@@ -164,6 +164,8 @@ async fn tell(state: &AppState, index: usize, told: &Step) -> Result<(), DemoErr
         (Ok(_), None) => Ok(()),
         (Ok(_), Some(code)) => Err(DemoError::NotRefused { step, code: code.clone() }),
         (Err(ExecuteError::Refused { refusal, .. }), Some(code)) if refusal.code == *code => Ok(()),
+        // Another version of the story has told something else under this id.
+        (Err(ExecuteError::CommandIdReused { .. }), _) => Err(DemoError::OtherData),
         (Err(source), _) => Err(DemoError::Execute { step, source }),
     }
 }

@@ -357,3 +357,19 @@ async fn the_coming_months_are_forecast_for_those_who_see_the_customer() {
         server.get(&path).await.problem(400, "QUERY_INVALID");
     }
 }
+
+#[tokio::test]
+async fn a_closing_that_was_too_early_is_sent_again_under_its_key() {
+    let server = january().await;
+    set_terms(&server).await;
+    go_to(&server, "2024-03-02").await;
+    let body = json!({ "reason": "month end" });
+    let february = || {
+        let path = "/v1/billing/periods/2024-02/close";
+        server.by("billing", "POST", path).header("idempotency-key", "feb").json(&body).send()
+    };
+    february().await.problem(422, "PERIOD_NOT_NEXT");
+    close(&server, "2024-01").await.ok();
+    let closed = february().await.ok();
+    assert_eq!(closed["events"][0]["period"], "2024-02");
+}

@@ -44,9 +44,9 @@ fn the_coming_months_are_told_with_what_they_rest_on() {
 2024-12-31 acme/s1 cycleCharge 197.00 EUR  (10 seats, as now; price locked until 2025-01-30)
 2025-01-31 acme/s1 renew 118.20 EUR  (renews by itself; 6 seats, as planned; price of catalogue seeds-2)
 2025-01-31 acme/s1 begins a term until 2026-01-30: 10 -> 6 seats of office-365-e3, 19.70 EUR -> 19.70 EUR a seat
-2024-11: 197.00 EUR in 1 lines, before tax  (10 seats, as now; price locked until 2025-01-30)
-2024-12: 197.00 EUR in 1 lines, before tax  (10 seats, as now; price locked until 2025-01-30)
-2025-01: 118.20 EUR in 1 lines, before tax  (renews by itself; 6 seats, as planned; price of catalogue seeds-2)
+2024-11: 197.00 EUR in 1 line(s), before tax  (10 seats, as now; price locked until 2025-01-30)
+2024-12: 197.00 EUR in 1 line(s), before tax  (10 seats, as now; price locked until 2025-01-30)
+2025-01: 118.20 EUR in 1 line(s), before tax  (renews by itself; 6 seats, as planned; price of catalogue seeds-2)
 ";
     assert_eq!((told.exit, told.out.as_str(), told.err.as_str()), (Exit::Fine, expected, ""));
 }

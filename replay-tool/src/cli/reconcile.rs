@@ -47,6 +47,9 @@ pub struct ReconcileArgs {
     /// Write the result to a file.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace that file.
+    #[arg(long, requires = "output")]
+    pub force: bool,
     /// Record the result in the ledger, with the SHA-256 of the file.
     #[arg(long)]
     pub record: bool,

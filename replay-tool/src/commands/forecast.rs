@@ -7,7 +7,7 @@ use ledger_core::billing::{
     Assumption, BillError, Forecast, ForecastLine, Meter, Meters, MonthSum, Outlook, Renewal,
     forecast as of_customer,
 };
-use ledger_core::calendar::Month;
+use ledger_core::calendar::{Month, midnight};
 use ledger_core::ids::CustomerId;
 use ledger_core::money::Currency;
 use serde_json::json;
@@ -36,7 +36,8 @@ pub async fn forecast(
     let catalogues = under(&args.under, source.catalogues().await?)?;
     let books = source.books().await?;
     let past = Past::read(&source, args.customer.as_ref()).await?;
-    let now = args.from.unwrap_or(past.last).max(past.last);
+    let (today, _) = source.end().await?;
+    let now = args.from.unwrap_or_else(|| midnight(today)).max(past.last);
     let until = now
         .date_naive()
         .checked_add_months(Months::new(args.months))
@@ -171,7 +172,7 @@ fn print_sums(sums: &Sums, json: bool, output: &mut Output<'_>) -> Result<(), Fa
             } else {
                 let assumptions: Vec<Assumption> = sum.assumptions.iter().cloned().collect();
                 output.line(format!(
-                    "{month}: {} {currency} in {} lines, before tax  ({})",
+                    "{month}: {} {currency} in {} line(s), before tax  ({})",
                     sum.net,
                     sum.lines,
                     words(&assumptions)

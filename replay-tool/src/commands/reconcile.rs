@@ -5,7 +5,7 @@ mod show;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -22,6 +22,7 @@ use ledger_core::reconcile::{
 use self::show::{Form, Shown};
 use crate::cli::{DatesArg, DecimalArg, ReconcileArgs};
 use crate::exit::{Exit, Failure};
+use crate::export::file;
 use crate::output::Output;
 use crate::source::Source;
 use crate::target::{Answer, Target, Told};
@@ -42,6 +43,11 @@ pub async fn reconcile(
     json: bool,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
+    if let Some(path) = args.output.as_deref().filter(|path| path.exists() && !args.force) {
+        let path = path.display();
+        let message = format!("{path} exists already: choose another name, or add --force");
+        return Err(Failure::Usage(message));
+    }
     if args.record && args.target.source.url.is_none() && args.target.at.is_none() {
         let message = "a stopped folder has no clock: say with --at when this is recorded";
         return Err(Failure::Usage(message.to_owned()));
@@ -64,12 +70,13 @@ pub async fn reconcile(
         (false, false) => Form::Text,
     };
     match &args.output {
-        Some(file) => {
+        Some(path) => {
             let unwritten = |err: io::Error| {
-                Failure::Source(format!("{} cannot be written: {err}", file.display()))
+                Failure::Source(format!("{} cannot be written: {err}", path.display()))
             };
-            let mut out = BufWriter::new(File::create(file).map_err(unwritten)?);
-            shown.write(form, &mut out).and_then(|()| out.flush()).map_err(unwritten)?;
+            let mut out = file::begin(path).map_err(unwritten)?;
+            let written = shown.write(form, &mut out);
+            written.and_then(|()| file::finish(out, path, args.force)).map_err(unwritten)?;
         }
         None => shown.write(form, &mut output.results())?,
     }

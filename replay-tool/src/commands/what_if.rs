@@ -71,6 +71,11 @@ pub(super) fn under(args: &UnderArgs, mut known: Catalogues) -> Result<Catalogue
     let Some(file) = &args.policy else { return Ok(known) };
     let SetPolicy { version, effective_from, programme, policy } = read_data(file)?;
     let programme = args.programme.clone().unwrap_or(programme);
+    if !known.iter().any(|catalogue| catalogue.programmes.contains_key(&programme)) {
+        let message =
+            format!("no catalogue has a programme {programme}: name one with --programme");
+        return Err(Failure::Usage(message));
+    }
     Ok(known.instead(&version, Import::Policy(effective_from, &programme, &policy)))
 }
 

@@ -58,7 +58,7 @@ pub fn begin(path: &Path) -> io::Result<BufWriter<NamedTempFile>> {
     let folder = folder.unwrap_or_else(|| Path::new("."));
     let mut builder = Builder::new();
     // As any file that a program makes: the process's mask takes its part away.
-    builder.prefix(".export-").permissions(Permissions::from_mode(0o666));
+    builder.prefix(".unfinished-").permissions(Permissions::from_mode(0o666));
     builder.tempfile_in(folder).map(BufWriter::new)
 }
 

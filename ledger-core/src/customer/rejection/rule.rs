@@ -574,7 +574,16 @@ impl Rejection {
     /// section 10, no. 11.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::RenewalPending { .. } | Self::BillingChangePending { .. })
+        matches!(
+            self,
+            Self::RenewalPending { .. }
+                | Self::BillingChangePending { .. }
+                // A closing that is sent again under its key is decided on what there is by then.
+                | Self::PeriodNotOver { .. }
+                | Self::PeriodNotNext { .. }
+                | Self::NoBillingTerms { .. }
+                | Self::ExchangeRateMissing { .. }
+        )
     }
 
     /// From when on the same command will succeed, as far as this rule is concerned; `None` when
