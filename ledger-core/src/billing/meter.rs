@@ -57,7 +57,8 @@ pub struct Charge {
     pub plan: TermPlan,
     /// First and last day of the term.
     pub term: Period,
-    /// The day it belongs to: that of the change, or the first one of the charge cycle.
+    /// The day it belongs to: that of the change, or the first one of the charge cycle; of a correction, the
+    /// first one that the line corrects.
     pub charged_on: NaiveDate,
     /// The event that caused it; of a further charge cycle, the last one that changed what is charged.
     pub event_id: String,
@@ -211,14 +212,21 @@ impl Meter {
         self.customer = evolve(before, event);
         self.note(event_id, cause, event);
         let Some(customer) = &self.customer else { return Ok(()) };
-        let charged_on = cause.effective_at.date_naive();
+        let (effective, recorded) =
+            (cause.effective_at.date_naive(), cause.recorded_at.date_naive());
         for (line, credited) in lines.into_iter().zip(credited) {
             let after = || {
                 let s = customer.subscriptions.get(&line.subscription)?;
                 Some(Shown::of(s, self.metered.get(&line.subscription)?))
             };
-            let Some(shown) = credited.or_else(after) else { continue };
+            let Some(mut shown) = credited.or_else(after) else { continue };
+            if matches!(event, Event::CreditGranted(_)) {
+                let event_id = event_id.to_owned();
+                shown.price = Price { event_id, price_list: None, promotion: None };
+            }
             let of = (event_id.to_owned(), Arc::clone(cause));
+            // What corrects a later charge cycle belongs where that was charged.
+            let charged_on = line.period.start.min(recorded).max(effective);
             charges.push(shown.charge((&self.id, &customer.profile), line, charged_on, of));
         }
         Ok(())
