@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
+use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::calendar::{Period, charge_cycle, midnight};
@@ -81,7 +82,8 @@ struct Metered {
     rules: RuleSet,
     /// The event that last changed what is charged, and its commit.
     event: (String, Arc<Cause>),
-    price: Price,
+    /// The prices since the term, the offer or the rhythm began, the last one in force.
+    prices: Vec<(Decimal, Price)>,
 }
 
 /// Where a price came from.
@@ -188,7 +190,7 @@ impl Meter {
                 let line_id = format!("{}/{id}/{start}", self.id);
                 let line = cycle_line(line_id, (id, &s.offer), s.quantity, &basis, &metered.rules)?;
                 let (event_id, cause) = metered.event.clone();
-                let shown = Shown::of(s, metered);
+                let Some(shown) = Shown::of(s, metered, &line) else { continue };
                 let of = (event_id, cause);
                 charges.push(shown.charge((&self.id, &customer.profile), line, start, of));
             }
@@ -217,7 +219,7 @@ impl Meter {
         for (line, credited) in lines.into_iter().zip(credited) {
             let after = || {
                 let s = customer.subscriptions.get(&line.subscription)?;
-                Some(Shown::of(s, self.metered.get(&line.subscription)?))
+                Shown::of(s, self.metered.get(&line.subscription)?, &line)
             };
             let Some(mut shown) = credited.or_else(after) else { continue };
             if matches!(event, Event::CreditGranted(_)) {
@@ -237,7 +239,7 @@ impl Meter {
             return None;
         }
         let s = before?.subscriptions.get(&line.subscription)?;
-        Some(Shown::of(s, self.metered.get(&line.subscription)?))
+        Shown::of(s, self.metered.get(&line.subscription)?, line)
     }
 
     /// Notes what an event says about further charge cycles.
@@ -254,7 +256,7 @@ impl Meter {
             rounding: basis.rounding,
             rules: rules.clone(),
             event: of.clone(),
-            price,
+            prices: vec![(basis.unit_price.amount, price)],
         };
         #[expect(clippy::wildcard_enum_match_arm, reason = "all others change no charge")]
         match event {
@@ -307,7 +309,7 @@ impl Meter {
                     rounding: RoundingPolicy::default(),
                     rules: e.rules.clone(),
                     event: of.clone(),
-                    price: price(None, None),
+                    prices: vec![(Decimal::ZERO, price(None, None))],
                 };
                 self.metered.insert(e.subscription.clone(), free);
             }
@@ -317,8 +319,8 @@ impl Meter {
             Event::CorrectionRecorded(e) => {
                 self.touch(&e.subscription, &of);
                 let Some(metered) = self.metered.get_mut(&e.subscription) else { return };
-                if e.unit_price.is_some() {
-                    metered.price = price(None, None);
+                if let Some(unit_price) = e.unit_price {
+                    metered.prices.push((unit_price.amount, price(None, None)));
                 }
                 metered.settle(&e.settled);
             }
@@ -342,7 +344,7 @@ impl Meter {
                         rounding: e.rounding,
                         rules,
                         event: of.clone(),
-                        price: price(None, None),
+                        prices: vec![(e.unit_price.amount, price(None, None))],
                     },
                 );
             }
@@ -446,9 +448,13 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(s: &Subscription, metered: &Metered) -> Self {
-        let (offer_title, price) = (s.offer_title.clone(), metered.price.clone());
-        Self { offer_title, plan: s.plan, term: s.term, price }
+    /// The price is the one that was set last of those that are as on the line.
+    fn of(s: &Subscription, metered: &Metered, line: &ChargeLine) -> Option<Self> {
+        let mut latest = metered.prices.iter().rev();
+        let same = latest.find(|(unit_price, _)| *unit_price == line.unit_price);
+        let (_, price) = same.or(metered.prices.last())?;
+        let (offer_title, price) = (s.offer_title.clone(), price.clone());
+        Some(Self { offer_title, plan: s.plan, term: s.term, price })
     }
 
     fn charge(
