@@ -141,10 +141,10 @@ impl Charged {
             self.paid.insert((*id).clone(), paid);
         }
         for charge in charges.iter().filter(|charge| !begun.contains(&charge.line.subscription)) {
-            if let Some(paid) = self.paid.get_mut(&charge.line.subscription) {
-                if is_for_seats(charge.line.charge_type) {
-                    *paid += charge.line.amount.amount;
-                }
+            if is_for_seats(charge.line.charge_type)
+                && let Some(paid) = self.paid.get_mut(&charge.line.subscription)
+            {
+                *paid += charge.line.amount.amount;
             }
         }
         for id in events.iter().filter_map(refunded) {

@@ -114,11 +114,11 @@ fn links(
         Some((i64::from(charged.quantity).saturating_mul(sign), charged.unit_price))
     };
     let all = [before.and_then(|before| seats(before, -1)), seats(day, 1)];
-    let moves = moved.iter().filter(|moved| moved.on == day).flat_map(|moved| {
+    let by_themselves = moved.iter().filter(|moved| moved.on == day).flat_map(|moved| {
         let (from, to) = (i64::from(moved.from), i64::from(moved.to));
         [from, to.saturating_neg(), to.saturating_sub(from)].map(|seats| (seats, moved.unit_price))
     });
-    all.into_iter().flatten().chain(moves).filter(|(seats, _)| *seats != 0).collect()
+    all.into_iter().flatten().chain(by_themselves).filter(|(seats, _)| *seats != 0).collect()
 }
 
 /// What was charged, taken back, and what is right, charged; credits first, and less what is the same in
