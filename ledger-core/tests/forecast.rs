@@ -15,7 +15,7 @@ use ledger_core::customer::{
     Command, Customer, Due, EndOfTermAction, Purchase, ScheduleRenewalQuantity, SetEndOfTermAction,
     due,
 };
-use ledger_core::ids::{Actor, ActorId, CustomerId, OfferId, Role, StreamId};
+use ledger_core::ids::{Actor, ActorId, CustomerId, OfferId, Role, StreamId, SubscriptionId};
 use ledger_core::ledger::{ExecuteError, Ledger, LedgerOptions, Outcome, Request};
 use ledger_core::store::CommitLog;
 use ledger_core::store::memory::MemoryLog;
@@ -170,6 +170,23 @@ async fn what_ends_is_charged_no_more() {
     world.does(Command::SetEndOfTermAction(end)).await.unwrap();
     let forecast = world.forecast(800).await;
     assert_eq!((forecast.lines.len(), forecast.renewals.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn ten_years_of_many_monthly_terms_are_forecast_to_their_last_month() {
+    let mut world = World::new().await;
+    let subscriptions = 90;
+    for number in 0..subscriptions {
+        let offer = OfferId::try_new("office-365-e3").unwrap();
+        let id = SubscriptionId::try_new(format!("s{number}")).unwrap();
+        let (term, billing) = (TermDuration::P1M, BillingCycle::Monthly);
+        let purchase = Purchase::new(id, offer, term, billing, 1);
+        world.does(Command::Purchase(purchase)).await.unwrap();
+    }
+    // 31 January 2024 and 3652 days: to 30 January 2034. The terms begin on 29 February, and then on each
+    // 29th, on 28 February 2025 and from then on on each 28th: 11 in 2024, 12 in each of nine years, and one.
+    let forecast = world.forecast(3652).await;
+    assert_eq!(forecast.renewals.len(), subscriptions * (11 + 9 * 12 + 1));
 }
 
 #[tokio::test]

@@ -9,15 +9,17 @@ use std::collections::BTreeSet;
 
 use ledger_core::billing::{Charge, Meter};
 use ledger_core::calendar::{BillingCycle, TermDuration};
-use ledger_core::catalogue::SEEDS_TOML;
+use ledger_core::catalogue::{Catalogue, Programme, SEEDS_TOML};
 use ledger_core::customer::{
-    Cancel, Command, EndOfTermAction, ExtendTrial, GrantCredit, ImportCatalogue,
-    ImportOpeningBalance, Purchase, RecordCorrection, Resume, StartTrial, Suspend,
+    Cancel, Command, EndDate, EndOfTermAction, ExistingTarget, ExtendTrial, GrantCredit,
+    ImportCatalogue, ImportOpeningBalance, NewTarget, Purchase, RecordCorrection, RemoveSeats,
+    Resume, StartTrial, Suspend, Transfer, Upgrade, UpgradeInto,
 };
-use ledger_core::ids::{CustomerId, OfferId, ProgrammeId, StreamId};
+use ledger_core::ids::{CustomerId, OfferId, ProgrammeId, StreamId, SubscriptionId};
 use ledger_core::ledger::{Ledger, LedgerOptions};
 use ledger_core::money::{MoneyError, RoundingPolicy};
 use ledger_core::store::memory::MemoryLog;
+use ledger_core::store::segment::simulated::Random;
 use rust_decimal::Decimal;
 
 use crate::fixtures::{add_seats, register, s1};
@@ -39,15 +41,21 @@ struct Life {
 
 impl Life {
     async fn under(rounding: RoundingPolicy, stops: bool) -> Self {
+        Self::ruled(|rules| {
+            rules.rounding = rounding;
+            rules.suspension.as_mut().unwrap().billing_stops = stops;
+        })
+        .await
+    }
+
+    async fn ruled(change: impl FnOnce(&mut Programme)) -> Self {
         let (log, journal) = (MemoryLog::default(), MemoryLog::default());
         let ledger = Ledger::open(log, journal, LedgerOptions::default()).await.unwrap();
         let stream = StreamId::Customer(CustomerId::try_new("acme").unwrap());
         let mut life = Self { ledger, stream, commands: 0 };
-        let mut catalogue: ledger_core::catalogue::Catalogue = toml::from_str(SEEDS_TOML).unwrap();
+        let mut catalogue: Catalogue = toml::from_str(SEEDS_TOML).unwrap();
         let nce = ProgrammeId::try_new("nce").unwrap();
-        let rules = catalogue.programmes.get_mut(&nce).unwrap();
-        rules.rounding = rounding;
-        rules.suspension.as_mut().unwrap().billing_stops = stops;
+        change(catalogue.programmes.get_mut(&nce).unwrap());
         let import = Command::ImportCatalogue(ImportCatalogue { catalogue });
         life.send("2024-01-01", StreamId::Catalogue, import).await;
         life.does("2024-01-01", register()).await;
@@ -79,6 +87,13 @@ impl Life {
         let ids: BTreeSet<&str> = charges.iter().map(|charge| charge.line.id.as_str()).collect();
         assert_eq!(ids.len(), charges.len(), "every line has an id of its own");
         charges
+    }
+
+    /// What one subscription was charged until a day.
+    async fn total_of(&self, id: &SubscriptionId, until: &str) -> Decimal {
+        let charges = self.charges(until).await;
+        let of = charges.iter().filter(|charge| charge.line.subscription == *id);
+        of.map(|charge| charge.line.amount.amount).sum()
     }
 
     async fn total(&self, until: &str) -> Decimal {
@@ -252,4 +267,85 @@ async fn what_is_taken_over_is_rounded_by_the_rules_that_it_came_under() {
     // April alone: 1.005 x 3 = 3.015, to the nearest 3.02. March was charged elsewhere.
     let told: Vec<_> = charges.iter().map(|charge| charge.line.formula.clone()).collect();
     assert_eq!(told, ["1.005 x 30/30 days x 3 seats = 3.02, line-half-up"]);
+}
+
+fn id(text: &str) -> SubscriptionId {
+    SubscriptionId::try_new(text).unwrap()
+}
+
+fn bought(subscription: SubscriptionId, offer: &str, seats: u32) -> Command {
+    let offer = OfferId::try_new(offer).unwrap();
+    let (term, billing) = (TermDuration::P1Y, BillingCycle::Monthly);
+    Command::Purchase(Purchase::new(subscription, offer, term, billing, seats))
+}
+
+fn upgrade(subscription: SubscriptionId, offer: &str, seats: u32, into: UpgradeInto) -> Command {
+    let target_offer = OfferId::try_new(offer).unwrap();
+    let (quantity, transfer) = (Some(seats), Transfer::default());
+    Command::Upgrade(Upgrade { subscription, quantity, target_offer, into, transfer })
+}
+
+/// Seats of `s1` come and go in the first forty days: bought, given back, moved from `low`, and moved away.
+async fn moving(seed: u64) -> Life {
+    let rounding = POLICIES[usize::try_from(seed % 4).unwrap()];
+    let mut life = Life::ruled(|rules| {
+        rules.rounding = rounding;
+        rules.upgrades.refuses_target_in_window = false;
+        for window in &mut rules.windows {
+            (window.cancel_hours, window.reduce_hours) = (Some(1_200), Some(1_200));
+            window.full_refund_hours = Some(1_200);
+        }
+    })
+    .await;
+    let mut random = Random::new(seed);
+    let mut seats = |most: u64| u32::try_from(1 + random.below(most)).unwrap();
+    life.does("2024-03-05", bought(id("low"), "office-365-e1", 1_000)).await;
+    life.does("2024-03-05", bought(id("high"), "office-365-e5", 1)).await;
+    life.does("2024-03-05", bought(s1(), "office-365-e3", 100 + seats(20))).await;
+    let mut day = 5;
+    for step in 0..8 {
+        day += seats(5) - 1;
+        let on = if day <= 31 {
+            format!("2024-03-{day:02}")
+        } else {
+            format!("2024-04-{:02}", day - 31)
+        };
+        let existing = |text| UpgradeInto::Existing(ExistingTarget { subscription: id(text) });
+        let command = match seats(5) {
+            1 => add_seats(seats(9)),
+            2 => Command::RemoveSeats(RemoveSeats { subscription: s1(), seats: seats(9) }),
+            3 => upgrade(id("low"), "office-365-e3", seats(9), existing("s1")),
+            4 => upgrade(s1(), "office-365-e5", seats(9), existing("high")),
+            _ => {
+                let (subscription, end_date) = (id(&format!("new{step}")), EndDate::Coterminous);
+                let (term, billing, promotion) = (None, None, None);
+                let target = NewTarget { subscription, end_date, term, billing, promotion };
+                upgrade(s1(), "office-365-e5", seats(9), UpgradeInto::New(target))
+            }
+        };
+        life.does(&on, command).await;
+    }
+    life
+}
+
+#[tokio::test]
+async fn a_full_refund_leaves_nothing_however_many_seats_moved_under_any_rounding() {
+    for seed in 0..200 {
+        let mut life = moving(seed).await;
+        life.does("2024-04-20", Command::Cancel(Cancel { subscription: s1() })).await;
+        let left = life.total_of(&s1(), "2024-04-20").await;
+        assert!(left.is_zero(), "{left} is left under seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_corrected_quantity_costs_what_it_would_have_cost_however_many_seats_moved() {
+    for seed in 0..200 {
+        let mut life = moving(seed).await;
+        let right = RecordCorrection { quantity: Some(7), ..correction("2024-03-05") };
+        life.does("2024-04-20", Command::RecordCorrection(right)).await;
+        // 19.70 x 7 from 5 March on and from 5 April on.
+        let total = life.total_of(&s1(), "2024-04-20").await;
+        assert_eq!(total.to_string(), "275.80", "seed {seed}");
+    }
 }

@@ -201,7 +201,11 @@ fn import_rates(books: &Books, c: &ImportExchangeRates) -> Result<Vec<Event>, Re
         problems.push(format!("rates fixed on {} cannot hold from {} on", set.date, set.from));
     }
     refuse_any(problems)?;
-    not_closed(books, set.from)?;
+    // Where there was no rate, nothing was converted yet; what is corrected there now needs one.
+    let mut pairs = set.rates.iter().map(|rate| (rate.from, rate.to));
+    if pairs.any(|(from, to)| books.rate(from, to, set.from).is_some()) {
+        not_closed(books, set.from)?;
+    }
     Ok(vec![Event::ExchangeRatesImported(set)])
 }
 

@@ -20,8 +20,9 @@ use crate::customer::{Context, Due, Event, QuantityChange, decide, due};
 use crate::ids::{Actor, ActorId, CommandId, CustomerId, OfferId, Reason, Role, SubscriptionId};
 use crate::money::{Currency, Money, MoneyError};
 
-/// Most commands that time brings about for one customer in a forecast: what never ends is cut there.
-const DUE_MAX: usize = 10_000;
+/// Most commands that time brings about for one subscription in a forecast: a term lasts a month, and no
+/// forecast 80 years. What never ends is cut there.
+const DUE_MAX: usize = 1_000;
 
 /// Under what a forecast is made.
 #[derive(Clone, Copy, Debug)]
@@ -165,7 +166,9 @@ struct Future<'a> {
 
 impl Future<'_> {
     fn let_time_pass(&mut self) -> Result<(), BillError> {
-        for _ in 0..DUE_MAX {
+        let subscriptions =
+            self.meter.customer().map_or(0, |customer| customer.subscriptions.len());
+        for _ in 0..DUE_MAX.saturating_mul(subscriptions.saturating_add(1)) {
             let Some(next) = self.next_due() else { break };
             self.carry_out(&next)?;
         }

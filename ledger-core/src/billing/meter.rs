@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
+use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::calendar::{Period, charge_cycle, midnight};
@@ -57,7 +58,8 @@ pub struct Charge {
     pub plan: TermPlan,
     /// First and last day of the term.
     pub term: Period,
-    /// The day it belongs to: that of the change, or the first one of the charge cycle.
+    /// The day it belongs to: that of the change, or the first one of the charge cycle; of a correction, the
+    /// first one that the line corrects.
     pub charged_on: NaiveDate,
     /// The event that caused it; of a further charge cycle, the last one that changed what is charged.
     pub event_id: String,
@@ -80,7 +82,8 @@ struct Metered {
     rules: RuleSet,
     /// The event that last changed what is charged, and its commit.
     event: (String, Arc<Cause>),
-    price: Price,
+    /// The prices since the term, the offer or the rhythm began, the last one in force.
+    prices: Vec<(Decimal, Price)>,
 }
 
 /// Where a price came from.
@@ -187,7 +190,7 @@ impl Meter {
                 let line_id = format!("{}/{id}/{start}", self.id);
                 let line = cycle_line(line_id, (id, &s.offer), s.quantity, &basis, &metered.rules)?;
                 let (event_id, cause) = metered.event.clone();
-                let shown = Shown::of(s, metered);
+                let Some(shown) = Shown::of(s, metered, &line) else { continue };
                 let of = (event_id, cause);
                 charges.push(shown.charge((&self.id, &customer.profile), line, start, of));
             }
@@ -211,14 +214,21 @@ impl Meter {
         self.customer = evolve(before, event);
         self.note(event_id, cause, event);
         let Some(customer) = &self.customer else { return Ok(()) };
-        let charged_on = cause.effective_at.date_naive();
+        let (effective, recorded) =
+            (cause.effective_at.date_naive(), cause.recorded_at.date_naive());
         for (line, credited) in lines.into_iter().zip(credited) {
             let after = || {
                 let s = customer.subscriptions.get(&line.subscription)?;
-                Some(Shown::of(s, self.metered.get(&line.subscription)?))
+                Shown::of(s, self.metered.get(&line.subscription)?, &line)
             };
-            let Some(shown) = credited.or_else(after) else { continue };
+            let Some(mut shown) = credited.or_else(after) else { continue };
+            if matches!(event, Event::CreditGranted(_)) {
+                let event_id = event_id.to_owned();
+                shown.price = Price { event_id, price_list: None, promotion: None };
+            }
             let of = (event_id.to_owned(), Arc::clone(cause));
+            // What corrects a later charge cycle belongs where that was charged.
+            let charged_on = line.period.start.min(recorded).max(effective);
             charges.push(shown.charge((&self.id, &customer.profile), line, charged_on, of));
         }
         Ok(())
@@ -229,7 +239,7 @@ impl Meter {
             return None;
         }
         let s = before?.subscriptions.get(&line.subscription)?;
-        Some(Shown::of(s, self.metered.get(&line.subscription)?))
+        Shown::of(s, self.metered.get(&line.subscription)?, line)
     }
 
     /// Notes what an event says about further charge cycles.
@@ -260,7 +270,7 @@ impl Meter {
                     rounding: RoundingPolicy::default(),
                     rules: e.rules.clone(),
                     event: of.clone(),
-                    price: unlisted(),
+                    prices: vec![(Decimal::ZERO, unlisted())],
                 };
                 self.metered.insert(e.subscription.clone(), free);
             }
@@ -270,8 +280,8 @@ impl Meter {
             Event::CorrectionRecorded(e) => {
                 self.touch(&e.subscription, &of);
                 let Some(metered) = self.metered.get_mut(&e.subscription) else { return };
-                if e.unit_price.is_some() {
-                    metered.price = unlisted();
+                if let Some(unit_price) = e.unit_price {
+                    metered.prices.push((unit_price.amount, unlisted()));
                 }
                 metered.settle(&e.settled);
             }
@@ -295,7 +305,7 @@ impl Meter {
                         rounding: e.rounding,
                         rules,
                         event: of.clone(),
-                        price: unlisted(),
+                        prices: vec![(e.unit_price.amount, unlisted())],
                     },
                 );
             }
@@ -358,12 +368,13 @@ fn begun<'a>(event: &'a Event, of: &(String, Arc<Cause>)) -> Option<(&'a Subscri
         _ => return None,
     };
     let (price_list, promotion) = (price_list.clone(), promotion.clone());
+    let price = Price { event_id: of.0.clone(), price_list, promotion };
     let metered = Metered {
         charged_through: basis.billable.end,
         rounding: basis.rounding,
         rules: rules.clone(),
         event: of.clone(),
-        price: Price { event_id: of.0.clone(), price_list, promotion },
+        prices: vec![(basis.unit_price.amount, price)],
     };
     Some((subscription, metered))
 }
@@ -441,9 +452,13 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(s: &Subscription, metered: &Metered) -> Self {
-        let (offer_title, price) = (s.offer_title.clone(), metered.price.clone());
-        Self { offer_title, plan: s.plan, term: s.term, price }
+    /// The price is the one that was set last of those that are as on the line.
+    fn of(s: &Subscription, metered: &Metered, line: &ChargeLine) -> Option<Self> {
+        let mut latest = metered.prices.iter().rev();
+        let same = latest.find(|(unit_price, _)| *unit_price == line.unit_price);
+        let (_, price) = same.or(metered.prices.last())?;
+        let (offer_title, price) = (s.offer_title.clone(), price.clone());
+        Some(Self { offer_title, plan: s.plan, term: s.term, price })
     }
 
     fn charge(

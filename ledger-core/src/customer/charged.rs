@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use super::event::ChargeBasis;
-use super::state::{Charged, Subscription};
+use super::state::{Charged, Moved, Subscription};
 use crate::money::Money;
 
 impl Subscription {
@@ -11,12 +11,23 @@ impl Subscription {
     pub(super) fn begin_charging(&mut self, basis: &ChargeBasis, quantity: u32) {
         let (from, unit_price) = (basis.billable.start, basis.unit_price);
         self.charged = vec![Charged { from, quantity, unit_price }];
+        self.moved.clear();
+    }
+
+    /// Other seats are charged from `on` on, as [`charge_from`](Self::charge_from), by the difference alone.
+    pub(super) fn charge_moved(&mut self, on: NaiveDate, (from, to): (u32, u32)) {
+        self.charge_from(on, to);
+        if self.charged.first().is_some_and(|first| first.from <= on) {
+            self.moved.push(Moved { on, from, to, unit_price: self.unit_price });
+        }
     }
 
     /// Other seats are charged from `from` on. What is charged elsewhere before the first day here, stays.
     pub(super) fn charge_from(&mut self, from: NaiveDate, quantity: u32) {
         match self.charged.last_mut() {
-            Some(last) if from <= last.from => last.quantity = quantity,
+            Some(last) if from <= last.from => {
+                *last = Charged { quantity, unit_price: self.unit_price, ..*last };
+            }
             _ => self.charged.push(Charged { from, quantity, unit_price: self.unit_price }),
         }
     }
@@ -34,6 +45,7 @@ impl Subscription {
         let begun = self.charged.first().is_some_and(|first| first.from <= end);
         let Some(last) = self.charged.last().copied().filter(|_| begun) else { return };
         self.charged.retain(|charged| charged.from <= end);
+        self.moved.retain(|moved| moved.on <= end);
         let is_same = self.charged.last().is_some_and(|kept| kept.quantity == last.quantity);
         if let (false, Some(from)) = (is_same, end.succ_opt()) {
             self.charged.push(Charged { from, ..last });
@@ -61,6 +73,21 @@ pub(super) fn corrected(
         later.unit_price = unit_price.unwrap_or(later.unit_price);
     }
     all
+}
+
+/// What would have moved then: no seats where their number is another one, else at the other price.
+pub(super) fn corrected_moves(
+    moved: &[Moved],
+    from: NaiveDate,
+    quantity: Option<u32>,
+    unit_price: Option<Money>,
+) -> Vec<Moved> {
+    let stays = moved.iter().filter(|moved| moved.on < from || quantity.is_none());
+    let at_price = |moved: &Moved| match unit_price {
+        Some(unit_price) if from <= moved.on => Moved { unit_price, ..*moved },
+        Some(_) | None => *moved,
+    };
+    stays.map(at_price).collect()
 }
 
 /// Ends what is charged before `from`; what was never charged stays so.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::charged::corrected;
+use super::charged::{corrected, corrected_moves};
 use super::command::EndOfTermAction;
 use super::event::{
     AppliedPromotion, ChargeBasis, CorrectionRecorded, Event, ExtendedServiceTermStarted,
-    GrownSubscription, LotUse, NewSubscription, OpeningBalanceImported, RenewalSettings,
+    GrownSubscription, LotUse, NewSubscription, OpeningBalanceImported, Refund, RenewalSettings,
     SubscriptionPurchased, SubscriptionRenewed, SubscriptionUpgraded, TermChanged, TermPlan,
     TrialConverted, TrialStarted, TrialTarget, UpgradeTarget,
 };
@@ -160,6 +160,9 @@ fn apply(customer: &mut Customer, event: &Event) {
             let credits = e.credit.iter().flat_map(|credit| &credit.credits);
             if let Some(from) = credits.map(|credit| credit.basis.billable.start).min() {
                 s.stop_charging(from);
+            }
+            if e.credit.as_ref().is_some_and(|credit| credit.refund == Refund::Full) {
+                s.moved.clear();
             }
         }),
         Event::SubscriptionResumed(e) => change(customer, &e.subscription, |s| {
@@ -441,6 +444,7 @@ impl From<Begun<'_>> for Subscription {
                 quantity: begun.quantity,
                 unit_price: begun.unit_price,
             }],
+            moved: Vec::new(),
         }
     }
 }
@@ -523,7 +527,7 @@ fn grow(customer: &mut Customer, target: &GrownSubscription, charged_from: Naive
             charged_from,
             reduce_until: None,
         });
-        s.charge_from(charged_from, target.quantity.to);
+        s.charge_moved(charged_from, (target.quantity.from, target.quantity.to));
         s.updates = s.updates.saturating_add(1);
     });
 }
@@ -563,7 +567,7 @@ fn shrink(customer: &mut Customer, e: &SubscriptionUpgraded) -> Option<DateTime<
     let source = customer.subscriptions.get_mut(&e.subscription)?;
     source.quantity = e.quantity.to;
     source.take_from_lots(&e.lots);
-    source.charge_from(e.credit.billable.start, source.quantity);
+    source.charge_moved(e.credit.billable.start, (e.quantity.from, e.quantity.to));
     source.updates = source.updates.saturating_add(1);
     if source.quantity == 0 {
         source.status = Status::Deleted;
@@ -727,9 +731,12 @@ impl Subscription {
     /// A changed quantity is one lot, which cannot be removed: nobody knows which seats were wrong.
     fn correct(&mut self, e: &CorrectionRecorded) {
         let quantity = e.quantity.map(|quantity| quantity.to);
-        self.charged = match e.from {
-            Some(from) => corrected(&self.charged, from, quantity, e.unit_price),
-            None => Vec::new(),
+        (self.charged, self.moved) = match e.from {
+            Some(from) => (
+                corrected(&self.charged, from, quantity, e.unit_price),
+                corrected_moves(&self.moved, from, quantity, e.unit_price),
+            ),
+            None => (Vec::new(), Vec::new()),
         };
         if let Some(quantity) = e.quantity {
             self.quantity = quantity.to;

@@ -33,6 +33,6 @@ pub use rejection::{NotExtended, Rejection, Rule};
 pub use soundness::faults;
 pub use state::{
     Assignment, Charged, Customer, DelegatedAdmin, ExternalHolding, FOLD_VERSION, Group, Lot,
-    NextBilling, Person, Profile, QuantityRequest, Status, Subscription, TermKind,
+    Moved, NextBilling, Person, Profile, QuantityRequest, Status, Subscription, TermKind,
 };
 pub use warning::{Warning, warnings};

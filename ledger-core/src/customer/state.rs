@@ -17,7 +17,7 @@ use crate::money::{Currency, Money, RoundingPolicy};
 
 /// Version of what folding makes of events, and of the bytes in which a snapshot keeps it. Raise it with
 /// every change of either; `tests/golden.rs` notices.
-pub const FOLD_VERSION: u32 = 3;
+pub const FOLD_VERSION: u32 = 4;
 
 /// A customer with everything it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -227,6 +227,8 @@ pub struct Subscription {
     /// What has been charged since the term, the offer or the rhythm of charging began: from each of these
     /// days to the next. Nothing where it costs nothing.
     pub charged: Vec<Charged>,
+    /// Changes among these that were charged by their difference alone.
+    pub moved: Vec<Moved>,
 }
 
 /// Seats and their price, as charged from one day on.
@@ -236,6 +238,20 @@ pub struct Charged {
     pub from: NaiveDate,
     /// Seats; none while billing is stopped.
     pub quantity: u32,
+    /// Price of one seat for one billing cycle.
+    pub unit_price: Money,
+}
+
+/// Seats that came from another subscription or went to one: only these were charged or credited, and not
+/// all seats credited and charged again. Rounded line by line, that is not the same to the cent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// The day.
+    pub on: NaiveDate,
+    /// Seats before.
+    pub from: u32,
+    /// Seats after.
+    pub to: u32,
     /// Price of one seat for one billing cycle.
     pub unit_price: Money,
 }
@@ -341,7 +357,8 @@ impl Customer {
             let texts = subscription.services.len().saturating_add(4).saturating_mul(ENTRY_BYTES);
             let lots = subscription.lots.len().saturating_mul(size_of::<Lot>());
             let charged = subscription.charged.len().saturating_mul(size_of::<Charged>());
-            let parts = [texts, lots, charged].into_iter();
+            let moved = subscription.moved.len().saturating_mul(size_of::<Moved>());
+            let parts = [texts, lots, charged, moved].into_iter();
             parts.fold(size_of::<Subscription>(), usize::saturating_add)
         });
         let licences = self.assignments.values().flat_map(BTreeMap::values);

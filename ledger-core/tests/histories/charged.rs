@@ -6,7 +6,9 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use ledger_core::billing::{Cause, Charge, Meter};
 use ledger_core::calendar::charge_cycle;
 use ledger_core::charges::{ChargeType, lines};
-use ledger_core::customer::{Command, Customer, Event, Settled, Subscription};
+use ledger_core::customer::{
+    Command, Customer, Event, Refund, Settled, Subscription, TrialTarget, UpgradeTarget,
+};
 use ledger_core::ids::{Actor, ActorId, CommandId, CustomerId, Reason, Role, SubscriptionId};
 use ledger_core::store::segment::simulated::Random;
 use rust_decimal::Decimal;
@@ -22,6 +24,8 @@ pub(crate) struct Charged {
     charges_often: Vec<Charge>,
     version: u64,
     seats: BTreeMap<SubscriptionId, Seats>,
+    /// What was charged since the term, the offer or the rhythm began.
+    paid: BTreeMap<SubscriptionId, Decimal>,
     last: NaiveDate,
 }
 
@@ -57,6 +61,7 @@ impl Charged {
             charges_often: Vec::new(),
             version: 0,
             seats: BTreeMap::new(),
+            paid: BTreeMap::new(),
             last: NaiveDate::MIN,
         }
     }
@@ -87,6 +92,7 @@ impl Charged {
         self.charges_often.extend(often);
         let charges = self.meter.happen(cause, events).map_err(said)?;
         self.are_those_of(events, &charges)?;
+        self.pay(events, &charges)?;
         self.charges.extend(charges);
         self.note((effective_at.date_naive(), today), events);
         self.last = today;
@@ -118,6 +124,38 @@ impl Charged {
         ensure(found == expected.iter().collect::<Vec<_>>(), || {
             format!("{found:?} is charged, not {expected:?}")
         })
+    }
+
+    /// What is refunded in full is what was charged, to the cent.
+    fn pay(&mut self, events: &[Event], charges: &[Charge]) -> Result<(), Broken> {
+        let begun: BTreeSet<&SubscriptionId> = events.iter().filter_map(begun).collect();
+        let pays = |id: &SubscriptionId, charge: &Charge| {
+            charge.line.subscription == *id && is_for_seats(charge.line.charge_type)
+        };
+        for id in &begun {
+            // Charge cycles of the time before come first; what is credited is of that time, too.
+            let lines = charges.iter().filter(|charge| pays(id, charge));
+            let first = lines.clone().find(|charge| !is_cycle(charge) && 0 < charge.line.quantity);
+            let since = lines.skip_while(|charge| Some(*charge) != first);
+            let paid = since.map(|charge| charge.line.amount.amount).sum();
+            self.paid.insert((*id).clone(), paid);
+        }
+        for charge in charges.iter().filter(|charge| !begun.contains(&charge.line.subscription)) {
+            if is_for_seats(charge.line.charge_type)
+                && let Some(paid) = self.paid.get_mut(&charge.line.subscription)
+            {
+                *paid += charge.line.amount.amount;
+            }
+        }
+        for id in events.iter().filter_map(refunded) {
+            let left = self.paid.get(id).copied().unwrap_or_default();
+            ensure(left.is_zero(), || {
+                let of = self.charges.iter().chain(charges).filter(|charge| pays(id, charge));
+                let lines: Vec<String> = of.map(shown).collect();
+                format!("{left} is left of {id} after a full refund; {}", lines.join("\n"))
+            })?;
+        }
+        Ok(())
     }
 
     fn note(&mut self, (day, today): (NaiveDate, NaiveDate), events: &[Event]) {
@@ -305,6 +343,36 @@ impl Seats {
         }
         Ok(())
     }
+}
+
+/// The subscription whose charges begin anew, if there is one.
+fn begun(event: &Event) -> Option<&SubscriptionId> {
+    match event {
+        Event::SubscriptionPurchased(e) => Some(&e.subscription),
+        Event::SubscriptionRenewed(e) => Some(&e.subscription),
+        Event::ExtendedServiceTermStarted(e) => Some(&e.subscription),
+        Event::TermChanged(e) => Some(&e.subscription),
+        Event::BillingFrequencyChanged(e) => Some(&e.subscription),
+        Event::TrialConverted(e) => {
+            matches!(e.into, TrialTarget::Itself(_)).then_some(&e.subscription)
+        }
+        Event::SubscriptionUpgraded(e) => match &e.target {
+            UpgradeTarget::InPlace => Some(&e.subscription),
+            UpgradeTarget::New(new) => Some(&new.subscription),
+            UpgradeTarget::Existing(_) => None,
+        },
+        _ => None,
+    }
+}
+
+/// The subscription that is refunded in full, if there is one.
+fn refunded(event: &Event) -> Option<&SubscriptionId> {
+    let (id, refund) = match event {
+        Event::SubscriptionCancelled(e) => (&e.subscription, e.refund),
+        Event::SubscriptionSuspended(e) => (&e.subscription, e.credit.as_ref()?.refund),
+        _ => return None,
+    };
+    (refund == Refund::Full).then_some(id)
 }
 
 /// The subscription of which nothing is left, if there is one.

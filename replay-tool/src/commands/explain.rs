@@ -133,6 +133,7 @@ fn of_price(it: &Price) -> Vec<String> {
         }
         PriceSource::OpeningBalance => "            told with the opening balance".to_owned(),
         PriceSource::Correction => "            told by a correction".to_owned(),
+        PriceSource::Granted => "            granted by hand".to_owned(),
     });
     if let Some(promotion) = &it.promotion {
         text.push(format!(

@@ -56,6 +56,7 @@ fn source(
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others read it somewhere")]
     match &event.event {
         Event::CorrectionRecorded(_) => return (PriceSource::Correction, true),
+        Event::CreditGranted(_) => return (PriceSource::Granted, true),
         Event::OpeningBalanceImported(_) => return (PriceSource::OpeningBalance, true),
         _ => {}
     }

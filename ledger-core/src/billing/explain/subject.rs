@@ -170,6 +170,8 @@ pub enum PriceSource {
     OpeningBalance,
     /// A correction told it.
     Correction,
+    /// It is what was granted.
+    Granted,
 }
 
 /// How a line is billed.

@@ -11,7 +11,7 @@ use super::settlement::{charged_through, lines_between, longer};
 use super::{Context, Rejection, anchor_rule, drop_in_any_case, known};
 use crate::calendar::{AnchorRule, Period, charge_cycle, midnight, renewal_due, to_millis};
 use crate::catalogue::{Offer, PRICE_SCALE_MAX};
-use crate::customer::charged::{corrected, end_charging};
+use crate::customer::charged::{corrected, corrected_moves, end_charging};
 use crate::customer::command::{EndOfTermAction, ImportOpeningBalance, RecordCorrection};
 use crate::customer::event::{
     CorrectionRecorded, DropCause, Event, OpeningBalanceImported, QuantityChange, Settled, TermPlan,
@@ -240,8 +240,8 @@ fn above_maximum(
 /// follows from the rules and from the instant as of which is told.
 fn differences(known: &Subscription, told: &Subscription) -> Vec<&'static str> {
     let (charged, rounding) = (known.charged.clone(), known.rounding);
-    let billing_stopped = known.billing_stopped;
-    let told = &Subscription { billing_stopped, rounding, charged, ..told.clone() };
+    let (billing_stopped, moved) = (known.billing_stopped, known.moved.clone());
+    let told = &Subscription { billing_stopped, rounding, charged, moved, ..told.clone() };
     if known == told {
         return Vec::new();
     }
@@ -290,7 +290,7 @@ pub(super) fn correct(
         subscription: s.id.clone(),
         offer: s.offer.clone(),
         quantity: corrected_quantity(s, c)?,
-        term_end: corrected_end(s, c)?,
+        term_end: corrected_end(context.today(), s, c)?,
         unit_price: corrected_price(s, c)?,
         end_of_term: c.end_of_term.filter(|action| *action != s.end_of_term),
         rules: Some(context.rules_if_any(customer)),
@@ -328,14 +328,16 @@ fn settled(
     let from = correction.from.unwrap_or(today);
     let quantity = correction.quantity.map(|quantity| quantity.to);
     let mut right = corrected(&s.charged, from, quantity, correction.unit_price);
+    let mut moved = corrected_moves(&s.moved, from, quantity, correction.unit_price);
     let Some(end) = correction.term_end else {
-        return lines_between(s, charged_through(s, today)?, &right);
+        return lines_between(s, charged_through(s, today)?, (&right, &moved));
     };
     let longer = longer(s, end, today, &right)?;
     if end < s.term.end {
         end_charging(&mut right, renewal_due(end)?.date_naive());
+        moved.retain(|moved| moved.on <= end);
     }
-    let mut settled = lines_between(s, charged_through(s, today)?, &right)?;
+    let mut settled = lines_between(s, charged_through(s, today)?, (&right, &moved))?;
     settled.extend(longer);
     Ok(settled)
 }
@@ -351,8 +353,16 @@ fn corrected_quantity(
     Ok(Some(QuantityChange { from: s.quantity, to }))
 }
 
-fn corrected_end(s: &Subscription, c: &RecordCorrection) -> Result<Option<NaiveDate>, Rejection> {
+/// What has ended does not go on: it would be charged for without being there.
+fn corrected_end(
+    today: NaiveDate,
+    s: &Subscription,
+    c: &RecordCorrection,
+) -> Result<Option<NaiveDate>, Rejection> {
     let Some(end) = c.term_end.filter(|end| *end != s.term.end) else { return Ok(None) };
+    if !s.is_living() && s.term.end.max(today) <= end {
+        return Err(invalid("term_end", "a day that is over, as the subscription has ended"));
+    }
     if end < s.term.start {
         return Err(invalid("term_end", "a day that is not before the term's first day"));
     }

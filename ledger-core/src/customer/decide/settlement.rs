@@ -13,12 +13,18 @@ use super::{Rejection, exact};
 use crate::calendar::{DateOutOfRange, Period, charge_cycle};
 use crate::customer::charged::on;
 use crate::customer::event::{ByMonths, ChargeBasis, Settled};
-use crate::customer::state::{Charged, Status, Subscription};
+use crate::customer::state::{Charged, Moved, Status, Subscription};
 use crate::money::Money;
 
 /// The last day that is charged by the end of `today`: the one of the charge cycle that began last.
 pub(super) fn charged_through(s: &Subscription, today: NaiveDate) -> Result<NaiveDate, Rejection> {
-    let mut begun = today.min(s.term.end);
+    let begun = begun(s, today)?.min(s.term.end);
+    Ok(cycle(s, begun)?.end.min(s.term.end))
+}
+
+/// The last day on which a charge cycle can have begun by the end of `today`.
+fn begun(s: &Subscription, today: NaiveDate) -> Result<NaiveDate, Rejection> {
+    let mut begun = today;
     // Another rhythm begins with a charge of its own.
     if let Some(next) = s.next_billing.filter(|next| next.from <= begun) {
         begun = day_before(next.from)?;
@@ -28,14 +34,14 @@ pub(super) fn charged_through(s: &Subscription, today: NaiveDate) -> Result<Naiv
         let last = delete_at.checked_sub_signed(chrono::TimeDelta::milliseconds(1));
         begun = begun.min(last.ok_or(DateOutOfRange)?.date_naive());
     }
-    Ok(cycle(s, begun)?.end.min(s.term.end))
+    Ok(begun)
 }
 
 /// The lines between what was charged and what is right, through the last day that was charged.
 pub(super) fn lines_between(
     s: &Subscription,
     through: NaiveDate,
-    right: &[Charged],
+    (right, moved): (&[Charged], &[Moved]),
 ) -> Result<Vec<Settled>, Rejection> {
     let mut lines = Vec::new();
     let Some(first) = s.charged.first() else { return Ok(lines) };
@@ -46,10 +52,10 @@ pub(super) fn lines_between(
         let changes = changes.filter(|day| start < *day && *day <= end);
         for day in changes.chain([start]).collect::<BTreeSet<_>>() {
             let before = if day == start { None } else { Some(day_before(day)?) };
-            let was = (before.and_then(|before| on(&s.charged, before)), on(&s.charged, day));
-            let is = (before.and_then(|before| on(right, before)), on(right, day));
+            let was = links((&s.charged, &s.moved), before, day);
+            let is = links((right, moved), before, day);
             let billable = Period { start: day, end };
-            for (seats, unit_price) in links(was, is) {
+            for (seats, unit_price) in instead(was, is) {
                 let basis = exact_basis(s, unit_price, billable, seats)?;
                 lines.push(Settled { seats, basis });
             }
@@ -63,45 +69,66 @@ pub(super) fn lines_between(
 pub(super) fn taken_back(s: &Subscription, today: NaiveDate) -> Result<Vec<Settled>, Rejection> {
     let nothing: Vec<Charged> =
         s.charged.iter().map(|charged| Charged { quantity: 0, ..*charged }).collect();
-    lines_between(s, charged_through(s, today)?, &nothing)
+    lines_between(s, charged_through(s, today)?, (&nothing, &[]))
 }
 
-/// The line for the days that the charge cycle which ended with the term has now, beyond that end.
+/// The lines for the days beyond an end that was too early, in the charge cycles that have begun. They may
+/// have been charged and credited before, so that their own lines cannot come again.
 pub(super) fn longer(
     s: &Subscription,
     new_end: NaiveDate,
     today: NaiveDate,
     right: &[Charged],
-) -> Result<Option<Settled>, Rejection> {
-    let old_end = s.term.end;
-    if new_end <= old_end || charged_through(s, today)? != old_end {
-        return Ok(None);
+) -> Result<Vec<Settled>, Rejection> {
+    let mut lines = Vec::new();
+    if new_end <= s.term.end || charged_through(s, today)? != s.term.end {
+        return Ok(lines);
     }
-    let billable = Period { start: day_after(old_end)?, end: cycle(s, old_end)?.end.min(new_end) };
-    let Some(charged) = on(right, billable.start).filter(|_| billable.start <= billable.end) else {
-        return Ok(None);
-    };
-    let seats = i64::from(charged.quantity);
-    if seats == 0 {
-        return Ok(None);
+    let begun = begun(s, today)?;
+    let mut start = day_after(s.term.end)?;
+    while start <= new_end {
+        let cycle = cycle(s, start)?;
+        if begun < cycle.start {
+            break;
+        }
+        let billable = Period { start, end: cycle.end.min(new_end) };
+        if let Some(charged) = on(right, start).filter(|charged| charged.quantity != 0) {
+            let seats = i64::from(charged.quantity);
+            let basis = exact_basis(s, charged.unit_price, billable, seats)?;
+            lines.push(Settled { seats, basis });
+        }
+        start = day_after(cycle.end)?;
     }
-    let basis = exact_basis(s, charged.unit_price, billable, seats)?;
-    Ok(Some(Settled { seats, basis }))
+    Ok(lines)
 }
 
-/// What was charged at a change, taken back, and what is right, charged; less what is the same in both.
+/// What is charged at a change on `day`: the seats of the day `before` in the charge cycle are credited and
+/// those of the day charged, but those that moved by themselves.
 fn links(
-    was: (Option<Charged>, Option<Charged>),
-    is: (Option<Charged>, Option<Charged>),
+    (charged, moved): (&[Charged], &[Moved]),
+    before: Option<NaiveDate>,
+    day: NaiveDate,
 ) -> Vec<(i64, Money)> {
-    let seats = |charged: Option<Charged>, sign: i64| {
-        let charged = charged.filter(|charged| charged.quantity != 0)?;
+    let seats = |day, sign: i64| {
+        let charged = on(charged, day)?;
         Some((i64::from(charged.quantity).saturating_mul(sign), charged.unit_price))
     };
-    let credits = [seats(was.1, -1), seats(is.0, -1)];
-    let mut charges: Vec<_> = [seats(was.0, 1), seats(is.1, 1)].into_iter().flatten().collect();
+    let all = [before.and_then(|before| seats(before, -1)), seats(day, 1)];
+    let by_themselves = moved.iter().filter(|moved| moved.on == day).flat_map(|moved| {
+        let (from, to) = (i64::from(moved.from), i64::from(moved.to));
+        [from, to.saturating_neg(), to.saturating_sub(from)].map(|seats| (seats, moved.unit_price))
+    });
+    all.into_iter().flatten().chain(by_themselves).filter(|(seats, _)| *seats != 0).collect()
+}
+
+/// What was charged, taken back, and what is right, charged; credits first, and less what is the same in
+/// both.
+fn instead(was: Vec<(i64, Money)>, is: Vec<(i64, Money)>) -> Vec<(i64, Money)> {
+    let back = was.into_iter().map(|(seats, price)| (seats.saturating_neg(), price));
+    let (credits, mut charges): (Vec<_>, Vec<_>) =
+        back.chain(is).partition(|(seats, _)| *seats < 0);
     let mut lines = Vec::new();
-    for credit in credits.into_iter().flatten() {
+    for credit in credits {
         let opposite = (credit.0.saturating_neg(), credit.1);
         match charges.iter().position(|charge| *charge == opposite) {
             Some(index) => drop(charges.remove(index)),
