@@ -77,6 +77,8 @@ struct World {
     customer_id: CustomerId,
     catalogues: Catalogues,
     clock_runs: bool,
+    /// The instant of the last command: what became due before it is issued then.
+    now: DateTime<Utc>,
     state: Option<Customer>,
     history: Vec<Event>,
     account: Account,
@@ -93,6 +95,7 @@ impl World {
             customer_id,
             catalogues: Catalogues::default().with(scenario.catalogue.clone()),
             clock_runs: scenario.clock_runs,
+            now: DateTime::<Utc>::MIN_UTC,
             state: None,
             history: Vec::new(),
             advice: Vec::new(),
@@ -183,6 +186,7 @@ impl World {
         to: To,
         command: &Command,
     ) -> Result<Vec<Event>, Rejection> {
+        self.now = self.now.max(now);
         match to {
             To::Customer => self.issue_to_customer(now, actor, command),
             To::Catalogue => {
@@ -256,7 +260,8 @@ impl World {
             else {
                 break;
             };
-            match self.issue(due_at, &scheduler, To::Customer, &command) {
+            let now = due_at.max(self.now);
+            match self.issue(now, &scheduler, To::Customer, &command) {
                 Ok(events) => passed.extend(events),
                 Err(rejection) => {
                     let title = format!("{} at {due_at}", command.name());
