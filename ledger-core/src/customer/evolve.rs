@@ -646,8 +646,10 @@ pub(super) fn taken_over(e: &OpeningBalanceImported) -> Subscription {
         bought_at: e.bought_at,
         rounding: e.rounding,
     });
-    let charged_from =
-        e.charged_through.and_then(|day| day.succ_opt()).filter(|_| !e.trial && !e.billing_stopped);
+    // What is free, stopped or over is charged nothing here.
+    let is_over = !matches!(e.status, Status::Active | Status::Suspended);
+    let is_charged = !e.trial && !e.billing_stopped && !is_over;
+    let charged_from = e.charged_through.and_then(|day| day.succ_opt()).filter(|_| is_charged);
     let charged =
         charged_from.map(|from| Charged { from, quantity: e.quantity, unit_price: e.unit_price });
     let last_lot = e.lots.iter().map(|lot| lot.lot).max().unwrap_or(1);

@@ -36,6 +36,8 @@ struct Seats {
     from: BTreeMap<NaiveDate, Held>,
     /// Charged elsewhere, or refunded for days that are over: seats more or fewer from a day on.
     besides: BTreeMap<NaiveDate, i64>,
+    /// The last day that was refunded after it was over: nothing is charged for it, whatever it had.
+    refunded_until: Option<NaiveDate>,
     /// Whether it was taken over from elsewhere.
     is_taken_over: bool,
     /// Whether it was charged elsewhere until an end that was wrong: nobody knows how that was settled.
@@ -243,16 +245,29 @@ impl Seats {
         for credit in credits.iter().filter(|credit| credit.basis.billable.start < day) {
             let until = credit.basis.billable.end.min(day.pred_opt().unwrap());
             self.elsewhere(-credit.seats, credit.basis.billable.start, until);
+            self.refunded_until = self.refunded_until.max(Some(until));
         }
     }
 
     /// From `day` on it was wrong: of the seats, those that were charged; or of the end.
     fn correct(&mut self, day: NaiveDate, seats: Option<u32>, end: Option<NaiveDate>) {
         self.is_unknown |= self.is_taken_over && end.is_some();
+        let day = self.refunded_until.map_or(day, |until| day.max(next(until)));
         let first = self.held(day);
         let mut later = self.from.split_off(&day);
         if let Some(first) = first {
             later.entry(day).or_insert(first);
+        }
+        // A later end leaves no hole before the day from which it is told.
+        if let (Some(Held::Exactly(_, was)), Some(end)) = (first, end) {
+            for held in self.from.values_mut() {
+                *held = match *held {
+                    Held::Exactly(seats, until) if until == was => {
+                        Held::Exactly(seats, until.max(end))
+                    }
+                    held => held,
+                };
+            }
         }
         for held in later.values_mut() {
             *held = match *held {

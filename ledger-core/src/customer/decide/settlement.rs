@@ -91,11 +91,16 @@ pub(super) fn longer(
         if begun < cycle.start {
             break;
         }
-        let billable = Period { start, end: cycle.end.min(new_end) };
-        if let Some(charged) = on(right, start).filter(|charged| charged.quantity != 0) {
-            let seats = i64::from(charged.quantity);
-            let basis = exact_basis(s, charged.unit_price, billable, seats)?;
-            lines.push(Settled { seats, basis });
+        let end = cycle.end.min(new_end);
+        let changes = right.iter().map(|charged| charged.from);
+        let changes = changes.filter(|day| start < *day && *day <= end);
+        for day in changes.chain([start]).collect::<BTreeSet<_>>() {
+            let before = if day == start { None } else { Some(day_before(day)?) };
+            let billable = Period { start: day, end };
+            for (seats, unit_price) in links((right, &[]), before, day) {
+                let basis = exact_basis(s, unit_price, billable, seats)?;
+                lines.push(Settled { seats, basis });
+            }
         }
         start = day_after(cycle.end)?;
     }
