@@ -1,6 +1,7 @@
 //! One customer's charges, as its commits and the passing of time make them.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
@@ -82,17 +83,27 @@ struct Metered {
     rules: RuleSet,
     /// The event that last changed what is charged, and its commit.
     event: (String, Arc<Cause>),
-    /// The prices since the term, the offer or the rhythm began, the last one in force.
-    prices: Vec<(Decimal, Price)>,
+    /// The price in force, and those that corrections have replaced since the term, the offer or the
+    /// rhythm began.
+    price: Price,
+    replaced: Vec<Price>,
 }
 
 /// Where a price came from.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_field_names, reason = "a price list is not a price")]
 struct Price {
+    unit_price: Decimal,
     event_id: String,
     price_list: Option<String>,
     promotion: Option<AppliedPromotion>,
+}
+
+impl Price {
+    /// A price that the event told itself: of no list, and under no promotion.
+    fn told(unit_price: Decimal, event_id: &str) -> Self {
+        Self { unit_price, event_id: event_id.to_owned(), price_list: None, promotion: None }
+    }
 }
 
 /// The charges of one customer so far. Feed it the customer's commits in order.
@@ -190,7 +201,7 @@ impl Meter {
                 let line_id = format!("{}/{id}/{start}", self.id);
                 let line = cycle_line(line_id, (id, &s.offer), s.quantity, &basis, &metered.rules)?;
                 let (event_id, cause) = metered.event.clone();
-                let Some(shown) = Shown::of(s, metered, &line) else { continue };
+                let shown = Shown::of(s, metered, &line);
                 let of = (event_id, cause);
                 charges.push(shown.charge((&self.id, &customer.profile), line, start, of));
             }
@@ -219,12 +230,11 @@ impl Meter {
         for (line, credited) in lines.into_iter().zip(credited) {
             let after = || {
                 let s = customer.subscriptions.get(&line.subscription)?;
-                Shown::of(s, self.metered.get(&line.subscription)?, &line)
+                Some(Shown::of(s, self.metered.get(&line.subscription)?, &line))
             };
             let Some(mut shown) = credited.or_else(after) else { continue };
             if matches!(event, Event::CreditGranted(_)) {
-                let event_id = event_id.to_owned();
-                shown.price = Price { event_id, price_list: None, promotion: None };
+                shown.price = Price::told(line.unit_price, event_id);
             }
             let of = (event_id.to_owned(), Arc::clone(cause));
             // What corrects a later charge cycle belongs where that was charged.
@@ -239,14 +249,12 @@ impl Meter {
             return None;
         }
         let s = before?.subscriptions.get(&line.subscription)?;
-        Shown::of(s, self.metered.get(&line.subscription)?, line)
+        Some(Shown::of(s, self.metered.get(&line.subscription)?, line))
     }
 
     /// Notes what an event says about further charge cycles.
     fn note(&mut self, event_id: &str, cause: &Arc<Cause>, event: &Event) {
         let of = (event_id.to_owned(), Arc::clone(cause));
-        let unlisted =
-            || Price { event_id: event_id.to_owned(), price_list: None, promotion: None };
         if let Some((subscription, metered)) = begun(event, &of) {
             self.metered.insert(subscription.clone(), metered);
         }
@@ -270,7 +278,8 @@ impl Meter {
                     rounding: RoundingPolicy::default(),
                     rules: e.rules.clone(),
                     event: of.clone(),
-                    prices: vec![(Decimal::ZERO, unlisted())],
+                    price: Price::told(Decimal::ZERO, event_id),
+                    replaced: Vec::new(),
                 };
                 self.metered.insert(e.subscription.clone(), free);
             }
@@ -281,7 +290,8 @@ impl Meter {
                 self.touch(&e.subscription, &of);
                 let Some(metered) = self.metered.get_mut(&e.subscription) else { return };
                 if let Some(unit_price) = e.unit_price {
-                    metered.prices.push((unit_price.amount, unlisted()));
+                    let price = Price::told(unit_price.amount, event_id);
+                    metered.replaced.push(std::mem::replace(&mut metered.price, price));
                 }
                 metered.settle(&e.settled);
             }
@@ -305,7 +315,8 @@ impl Meter {
                         rounding: e.rounding,
                         rules,
                         event: of.clone(),
-                        prices: vec![(e.unit_price.amount, unlisted())],
+                        price: Price::told(e.unit_price.amount, event_id),
+                        replaced: Vec::new(),
                     },
                 );
             }
@@ -368,13 +379,15 @@ fn begun<'a>(event: &'a Event, of: &(String, Arc<Cause>)) -> Option<(&'a Subscri
         _ => return None,
     };
     let (price_list, promotion) = (price_list.clone(), promotion.clone());
-    let price = Price { event_id: of.0.clone(), price_list, promotion };
+    let (unit_price, event_id) = (basis.unit_price.amount, of.0.clone());
+    let price = Price { unit_price, event_id, price_list, promotion };
     let metered = Metered {
         charged_through: basis.billable.end,
         rounding: basis.rounding,
         rules: rules.clone(),
         event: of.clone(),
-        prices: vec![(basis.unit_price.amount, price)],
+        price,
+        replaced: Vec::new(),
     };
     Some((subscription, metered))
 }
@@ -453,12 +466,12 @@ struct Shown {
 
 impl Shown {
     /// The price is the one that was set last of those that are as on the line.
-    fn of(s: &Subscription, metered: &Metered, line: &ChargeLine) -> Option<Self> {
-        let mut latest = metered.prices.iter().rev();
-        let same = latest.find(|(unit_price, _)| *unit_price == line.unit_price);
-        let (_, price) = same.or(metered.prices.last())?;
+    fn of(s: &Subscription, metered: &Metered, line: &ChargeLine) -> Self {
+        let mut latest = iter::once(&metered.price).chain(metered.replaced.iter().rev());
+        let same = latest.find(|price| price.unit_price == line.unit_price);
+        let price = same.unwrap_or(&metered.price);
         let (offer_title, price) = (s.offer_title.clone(), price.clone());
-        Some(Self { offer_title, plan: s.plan, term: s.term, price })
+        Self { offer_title, plan: s.plan, term: s.term, price }
     }
 
     fn charge(
