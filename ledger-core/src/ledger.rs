@@ -625,10 +625,14 @@ impl<L: CommitLog> Ledger<L> {
         ask(&Context { customer, now, effective_at, actor, catalogue })
     }
 
-    /// What there is to bill in the period that is to be closed: read from the whole log.
+    /// What there is to bill in the period that is to be closed: read from the whole log, unless it was
+    /// closed before.
     async fn draw(&self, request: &Request) -> Result<Option<Drawn>, ExecuteError> {
         let Command::ClosePeriod(close) = &request.command else { return Ok(None) };
         let books = self.books();
+        if books.closed_period(close.period).is_some() {
+            return Ok(None);
+        }
         let mut draw = Draw::new(&books, close.period);
         let mut stored = self.log.read_from(1);
         while let Some(stored) = stored.try_next().await? {
